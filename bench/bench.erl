@@ -1,0 +1,87 @@
+%% Runs the benchmarks and prints every figure as a JSON line, then all of them
+%% as a table: what was measured, the bar and the aim of the project, and the
+%% figure of the committed baseline. Started by scripts/bench.
+%%
+%% A benchmark is a function that answers figures; each that has a bare echo
+%% port as its measure runs that port itself, in the same minute.
+-module(bench).
+
+-export([main/0]).
+
+-define(RESULTS, "build/bench/results.jsonl").
+-define(BASELINE, "bench/baseline.jsonl").
+
+-type entry() :: {string(), fun(() -> [bench_figure:figure()])}.
+
+-spec main() -> no_return().
+main() ->
+    Status =
+        case init:get_plain_arguments() of
+            [Chosen | _] -> chosen(string:tokens(Chosen, ","));
+            [] -> chosen(["all"])
+        end,
+    halt(Status).
+
+-spec chosen([string()]) -> 0 | 1 | 64.
+chosen(["all"]) ->
+    run(benchmarks());
+chosen(Names) ->
+    Known = benchmarks(),
+    case [Name || Name <- Names, not lists:keymember(Name, 1, Known)] of
+        [] ->
+            run([E || {Name, _} = E <- Known, lists:member(Name, Names)]);
+        [Unknown | _] ->
+            All = lists:join(" ", [Name || {Name, _} <- Known]),
+            io:format(standard_error, "no benchmark ~ts; there are: ~ts~n", [
+                Unknown, All
+            ]),
+            64
+    end.
+
+-spec benchmarks() -> [entry()].
+benchmarks() ->
+    [
+        {"start", fun bench_life:start/0},
+        {"latency", fun bench_calls:latency/0},
+        {"load", fun bench_calls:load/0},
+        {"beside", fun bench_calls:beside/0},
+        {"terms", fun bench_terms:there_and_back/0},
+        {"parallel", fun bench_life:parallel/0},
+        {"restart", fun bench_life:restart/0},
+        {"memory", fun bench_life:memory/0},
+        {"idle", fun bench_life:idle/0},
+        {"soak", fun bench_terms:soak/0}
+    ].
+
+-spec run([entry()]) -> 0 | 1.
+run(Entries) ->
+    ok = filelib:ensure_dir(?RESULTS),
+    {ok, File} = file:open(?RESULTS, [write, {encoding, utf8}]),
+    Results = [{Name, measure(File, Entry)} || {Name, _} = Entry <- Entries],
+    ok = file:close(File),
+    Figures = lists:append([Measured || {_, {ok, Measured}} <- Results]),
+    bench_figure:print_table(Figures, ?BASELINE),
+    case [Name || {Name, error} <- Results] of
+        [] ->
+            0;
+        Broken ->
+            io:format("broke off: ~ts~n", [lists:join(" ", Broken)]),
+            1
+    end.
+
+-spec measure(file:io_device(), entry()) ->
+    {ok, [bench_figure:figure()]} | error.
+measure(File, {Name, Run}) ->
+    {Pid, Ref} = spawn_monitor(fun() -> exit({figures, Run()}) end),
+    receive
+        {'DOWN', Ref, process, Pid, {figures, Figures}} ->
+            Lines = [bench_figure:json(Name, Figure) || Figure <- Figures],
+            ok = io:put_chars(Lines),
+            ok = io:put_chars(File, Lines),
+            _ = application:stop(pyport),
+            {ok, Figures};
+        {'DOWN', Ref, process, Pid, Reason} ->
+            io:format(standard_error, "~ts broke off: ~p~n", [Name, Reason]),
+            _ = application:stop(pyport),
+            error
+    end.
