@@ -1,0 +1,58 @@
+"""One way to end the process per function."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import sys
+
+import announce
+
+
+def null_pointer() -> None:
+    ctypes.string_at(0)
+
+
+def abort() -> None:
+    os.abort()
+
+
+def exit_now(status: int) -> None:
+    os._exit(status)
+
+
+def last_words(words: str, status: int) -> None:
+    """Say something on the raw stderr and end."""
+    os.write(2, words.encode() + b"\n")
+    os._exit(status)
+
+
+def python_last_words(words: str, status: int) -> None:
+    print(words, file=sys.stderr, flush=True)
+    os._exit(status)
+
+
+def write_into_every_descriptor() -> None:
+    for fd in range(3, 4096):
+        with contextlib.suppress(OSError):
+            os.write(fd, b"garbage that is no frame")
+
+
+def close_every_descriptor() -> None:
+    os.closerange(0, 4096)
+
+
+def eat_memory() -> None:
+    """Take all memory there is, in pieces that keep being used."""
+    kept = []
+    while True:
+        try:
+            kept.append(bytearray(b"x" * (1 << 20)))
+        except MemoryError:
+            continue
+
+
+def wait_then_crash(port: int) -> None:
+    announce.wait_for_test(port)
+    null_pointer()
