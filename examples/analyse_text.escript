@@ -51,8 +51,10 @@ analyse(Text) ->
         " deviation ~.2f~n", [length(Words) | [maps:get(Key, Figures) ||
             Key <- [<<"mean">>, <<"median">>, <<"deviation">>]]]),
     io:format("  zlib: ~B bytes to ~B~n", [Raw, Packed]),
-    list("frequent", [[Word, " ", integer_to_list(N)] || {Word, N} <- Frequent]),
-    list("longest", [[Word, " ", integer_to_list(L)] || {L, _, Word} <- Lengths]).
+    list("frequent", [[Word, $\s, integer_to_list(N)]
+        || {Word, N} <- Frequent]),
+    list("longest", [[Word, $\s, integer_to_list(Letters)]
+        || {Letters, _, Word} <- Lengths]).
 
 list(Title, Parts) ->
     io:format("  ~ts: ~ts~n", [Title, lists:join(", ", Parts)]).
@@ -75,8 +77,8 @@ crash() ->
     {error, {context_died, Death}} = Answer,
     #{reason := Reason, name := Name, os_pid := OsPid} = Death,
     io:format("~nPython dereferences a null pointer. The caller gets:~n"
-        "  {error, {context_died, #{reason => ~p, name => ~p, os_pid => ~p}}}~n",
-        [Reason, Name, OsPid]),
+        "  {error, {context_died, #{reason => ~p, name => ~p,"
+        " os_pid => ~p}}}~n", [Reason, Name, OsPid]),
     #{python_stack := Stack} = Death,
     io:format("  python_stack:~n~ts", [indented(Stack)]),
     {NextMs, {ok, 4.0}} = timed(fun() -> py:call(math, sqrt, [16]) end),
