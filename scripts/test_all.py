@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PYTHON = os.environ.get("PYTHON", "/usr/bin/python3")
 LOG_DIR = ROOT / "build" / "test"
 LOG_LINES_SHOWN_MAX = 200
+ESCRIPT_S_MAX = 600
 # The suites about crashes, deadlines and output, which run again under the sanitizers.
 # Tests that set memory_limit cannot: a sanitizer's shadow takes terabytes of addresses.
 LIFE_SUITES = ["py_SUITE", "py_context_SUITE", "timeout_SUITE", "output_SUITE", "convert_SUITE"]
@@ -99,7 +100,7 @@ def escripts(
     prefix: str, directory: str, count: Callable[[str], Count | None] | None
 ) -> list[Suite]:
     return [
-        Suite(f"{prefix} {path.stem}", ["escript", str(path)], count, 120)
+        Suite(f"{prefix} {path.stem}", ["escript", str(path)], count, ESCRIPT_S_MAX)
         for path in sorted((ROOT / directory).glob("*.escript"))
     ]
 
@@ -139,6 +140,7 @@ SUITES: dict[str, Callable[[], list[Suite]]] = {
     "eunit": eunit,
     "erlang": lambda: ct([]),
     "smoke": lambda: escripts("smoke", "test/smoke", count_lines),
+    "packaging": lambda: escripts("packaging", "test/packaging", count_lines),
     "examples": lambda: escripts("example", "examples", None),
     "sanitized": lambda: ct(LIFE_SUITES),
 }
