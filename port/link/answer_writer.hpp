@@ -1,0 +1,66 @@
+// Puts answers on the link. Any thread.
+//
+// append() only queues; what was queued since the last write goes out as one packet (a batch, once
+// the HELLO allowed it). Writes never block inside: flush() polls between them.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "core/bytes.hpp"
+#include "sys/mutex.hpp"
+
+namespace pyport::link {
+
+class AnswerWriter {
+ public:
+  // `fd` is borrowed and non-blocking.
+  explicit AnswerWriter(int fd) noexcept : fd_(fd) {}
+
+  // Queues one message. Never blocks, calls nothing; allowed with the GIL.
+  void append(ByteView message) PYPORT_EXCLUDES(queue_mutex_);
+
+  // Writes what can be written without waiting. False: something is left (the pipe is full, or
+  // another thread is writing right now). Allowed with the GIL.
+  bool try_flush() PYPORT_EXCLUDES(queue_mutex_, write_mutex_);
+
+  // Writes everything, waiting for the BEAM to read. Never with the GIL.
+  void flush() PYPORT_EXCLUDES(queue_mutex_, write_mutex_);
+
+  // Bytes queued and not yet taken by a write.
+  [[nodiscard]] std::size_t queued_bytes() const noexcept { return queued_bytes_.load(); }
+  [[nodiscard]] bool idle() const noexcept { return queued_bytes() == 0 && !write_left_.load(); }
+
+  void allow_batches() noexcept { batches_.store(true); }
+  [[nodiscard]] int fd() const noexcept { return fd_; }
+  [[nodiscard]] std::uint64_t bytes_total() const noexcept { return bytes_total_.load(); }
+  [[nodiscard]] std::uint64_t messages_total() const noexcept { return messages_total_.load(); }
+
+ private:
+  enum class Written { all, some };
+  void take_queue_locked() PYPORT_REQUIRES(write_mutex_) PYPORT_EXCLUDES(queue_mutex_);
+  Written write_locked() PYPORT_REQUIRES(write_mutex_) PYPORT_EXCLUDES(queue_mutex_);
+
+  int fd_;
+  std::atomic<bool> batches_{false};
+  std::atomic<std::size_t> queued_bytes_{0};
+  std::atomic<bool> write_left_{false};  // writing_ is not empty
+  std::atomic<std::uint64_t> bytes_total_{0};
+  std::atomic<std::uint64_t> messages_total_{0};
+
+  Mutex queue_mutex_;
+  Bytes queue_ PYPORT_GUARDED_BY(queue_mutex_);  // *(length:32 message)
+  std::size_t queue_count_ PYPORT_GUARDED_BY(queue_mutex_) = 0;
+
+  // Leaf too, but for the order write_mutex_ -> queue_mutex_ in take_queue_locked(): the queue is
+  // swapped out while the write order is held.
+  Mutex write_mutex_;
+  Bytes writing_ PYPORT_GUARDED_BY(write_mutex_);
+  std::size_t written_ PYPORT_GUARDED_BY(write_mutex_) = 0;
+  std::uint8_t batch_head_[5] PYPORT_GUARDED_BY(write_mutex_) = {};
+  std::size_t batch_head_left_ PYPORT_GUARDED_BY(write_mutex_) = 0;
+};
+
+}  // namespace pyport::link

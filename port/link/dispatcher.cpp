@@ -1,0 +1,211 @@
+#include "link/dispatcher.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/check.hpp"
+#include "etf/control.hpp"
+
+namespace pyport::link {
+
+Dispatcher::Dispatcher(AnswerWriter& writer, const DispatchLimits& limits)
+    : writer_(writer), limits_(limits) {}
+
+void Dispatcher::connect(Source& source, Interrupter& interrupter) noexcept {
+  source_ = &source;
+  interrupter_ = &interrupter;
+}
+
+Inbox* Dispatcher::open(std::uint32_t context, std::optional<milliseconds> kill_after) {
+  MutexLock lock(mutex_);
+  const auto [at, added] = inboxes_.try_emplace(context);
+  if (!added) return nullptr;
+  at->second = std::make_unique<Inbox>(context, kill_after);
+  return at->second.get();
+}
+
+bool Dispatcher::close(std::uint32_t context) {
+  MutexLock lock(mutex_);
+  const auto at = inboxes_.find(context);
+  if (at == inboxes_.end() || at->second->closed_) return false;
+  Inbox& inbox = *at->second;
+  Verdicts verdicts;
+  inbox.closed_ = true;
+  for (const Request& request : inbox.queue_)
+    verdicts.errors.emplace_back(request.head.id, "context_destroyed");
+  queued_ -= inbox.queue_.size();
+  inbox.queue_.clear();
+  if (inbox.running_.id != 0 && !inbox.running_.answered) {
+    inbox.running_.answered = true;
+    verdicts.errors.emplace_back(inbox.running_.id, "context_destroyed");
+    start_interrupt(inbox, Clock::now(), verdicts);
+  }
+  inbox.wake_.notify_one();
+  carry_out(verdicts);
+  return true;
+}
+
+void Dispatcher::forget(Inbox& inbox) {
+  MutexLock lock(mutex_);
+  if (wants_token_ == &inbox) wants_token_ = nullptr;
+  inboxes_.erase(inbox.context());
+}
+
+bool Dispatcher::next(Inbox& inbox) {
+  MutexLock lock(mutex_);
+  for (;;) {
+    if (!inbox.queue_.empty() || inbox.closed_) {
+      if (wants_token_ == &inbox) wants_token_ = nullptr;
+      return !inbox.queue_.empty();
+    }
+    if (reader_ == Reader::nobody) {
+      lead(inbox);
+      continue;
+    }
+    if (reader_ == Reader::standby && wants_token_ == nullptr) {
+      wants_token_ = &inbox;
+      source_->wake();
+    }
+    inbox.waiting_ = true;
+    inbox.wake_.wait(mutex_);
+    inbox.waiting_ = false;
+  }
+}
+
+void Dispatcher::lead(Inbox& inbox) {
+  reader_ = Reader::context;
+  ++token_epoch_;
+  woke_other_ = false;
+  do {
+    mutex_.unlock();
+    source_->wait(Source::Spin::yes, kNever);
+    source_->process();
+    mutex_.lock();
+    // The token follows the work: who was woken reads next, so that its next request does not have
+    // to be handed over again.
+  } while (inbox.queue_.empty() && !inbox.closed_ && !woke_other_);
+  release_token();
+}
+
+void Dispatcher::release_token() {
+  reader_ = Reader::nobody;
+  ++token_epoch_;
+  if (deep_sleep_) standby_wake_.notify_one();
+}
+
+std::optional<Request> Dispatcher::take(Inbox& inbox) {
+  for (;;) {
+    std::optional<Request> request;
+    {
+      MutexLock lock(mutex_);
+      if (inbox.queue_.empty()) return std::nullopt;
+      request = std::move(inbox.queue_.front());
+      inbox.queue_.pop_front();
+      --queued_;
+      inbox.running_ = {};
+      inbox.running_.id = request->head.id;
+      inbox.running_.deadline = request->deadline;
+    }
+    if (request->deadline == kNever || Clock::now() < request->deadline) return request;
+    if (finish(inbox).answer) answer_error(request->head.id, "timeout");
+  }
+}
+
+Dispatcher::Finished Dispatcher::finish(Inbox& inbox) {
+  MutexLock lock(mutex_);
+  const Finished finished{!inbox.running_.answered, inbox.running_.interrupted};
+  inbox.running_.id = 0;
+  return finished;
+}
+
+void Dispatcher::expect_long_run() {
+  MutexLock lock(mutex_);
+  if (reader_ != Reader::nobody) return;
+  kicked_ = true;
+  standby_wake_.notify_one();
+}
+
+void Dispatcher::submit(std::vector<Request>& requests) {
+  std::vector<std::uint64_t> unknown;
+  std::vector<std::uint64_t> refused;
+  {
+    MutexLock lock(mutex_);
+    requests_total_ += requests.size();
+    for (Request& request : requests) {
+      const auto at = inboxes_.find(request.head.context);
+      if (at == inboxes_.end() || at->second->closed_) {
+        unknown.push_back(request.head.id);
+        continue;
+      }
+      if (queued_ >= limits_.queued_max) {
+        refused.push_back(request.head.id);
+        continue;
+      }
+      Inbox& inbox = *at->second;
+      note_deadline(request.deadline);
+      inbox.queue_.push_back(std::move(request));
+      ++queued_;
+      if (!inbox.waiting_) continue;
+      inbox.waiting_ = false;  // one notification is enough
+      woke_other_ = true;
+      inbox.wake_.notify_one();
+    }
+  }
+  requests.clear();
+  for (const std::uint64_t id : unknown)
+    answer_error(id, "no_context");
+  for (const std::uint64_t id : refused) {
+    etf::ControlWriter term;
+    term.tuple(3).atom("overloaded").integer(limits_.queued_max).integer(limits_.queued_max);
+    Bytes answer;
+    wire::put_answer_header(answer, wire::Op::error, id);
+    put_bytes(answer, term.bytes());
+    writer_.append(answer);
+  }
+}
+
+void Dispatcher::cancel(std::uint64_t id) {
+  MutexLock lock(mutex_);
+  Verdicts verdicts;
+  for (const auto& [context, inbox] : inboxes_) {
+    if (inbox->running_.id == id) {
+      inbox->running_.answered = true;
+      start_interrupt(*inbox, Clock::now(), verdicts);
+      break;
+    }
+    const auto same = [id](const Request& request) { return request.head.id == id; };
+    const auto at = std::find_if(inbox->queue_.begin(), inbox->queue_.end(), same);
+    if (at == inbox->queue_.end()) continue;
+    inbox->queue_.erase(at);
+    --queued_;
+    break;
+  }
+  carry_out(verdicts);
+}
+
+bool Dispatcher::interrupt(std::uint32_t context) {
+  MutexLock lock(mutex_);
+  const auto at = inboxes_.find(context);
+  if (at == inboxes_.end() || at->second->running_.id == 0) return false;
+  Verdicts verdicts;
+  verdicts.interrupts.emplace_back(context, at->second->running_.id);
+  carry_out(verdicts);
+  return true;
+}
+
+Dispatcher::Counts Dispatcher::counts() {
+  MutexLock lock(mutex_);
+  return {inboxes_.size(), queued_, requests_total_, interrupts_total_};
+}
+
+void Dispatcher::answer_error(std::uint64_t id, const char* reason) {
+  if (id == 0) return;
+  etf::ControlWriter term;
+  term.atom(reason);
+  Bytes answer;
+  wire::put_answer_header(answer, wire::Op::error, id);
+  put_bytes(answer, term.bytes());
+  writer_.append(answer);
+}
+
+}  // namespace pyport::link

@@ -1,0 +1,86 @@
+// The program: reads its command line, builds every object as a local in the order in which they
+// depend on each other, and runs. It ends as a whole (sys/process.hpp), so nothing here is torn
+// down.
+
+#include <cstdio>
+#include <thread>
+
+#include "config.hpp"
+#include "link/session.hpp"
+#include "py/contexts.hpp"
+#include "py/interpreter.hpp"
+#include "sys/descriptors.hpp"
+#include "sys/log.hpp"
+#include "sys/process.hpp"
+
+namespace {
+
+using namespace pyport;  // NOLINT(google-build-using-namespace) -- the file that ties them together
+
+int fail(const Error& error) {
+  log_line(error.detail);
+  if (error.code == Errc::usage) return static_cast<int>(Exit::usage);
+  return static_cast<int>(error.code == Errc::python ? Exit::no_python : Exit::os_error);
+}
+
+std::optional<milliseconds> optional_ms(const std::optional<std::uint64_t>& count) {
+  if (!count) return std::nullopt;
+  return milliseconds(*count);
+}
+
+int run(const Config& config) {
+  const auto entered = enter_process({config.memory_limit, config.cpu_limit});
+  if (!entered.ok()) return fail(entered.error());
+  auto fds = take_link();
+  if (!fds.ok()) return fail(fds.error());
+  const auto streams = set_standard_streams(config.stdio);
+  if (!streams.ok()) return fail(streams.error());
+
+  link::AnswerWriter writer(fds.value().out.get());
+  link::PacketReader reader(fds.value().in.get(), config.frame_bytes_max);
+  link::Dispatcher dispatcher(
+      writer,
+      {config.queue_max, milliseconds(config.standby_tick_ms), config.memory_limit});
+  const py::OutputLimits output_limits{static_cast<double>(config.output_lines_per_s),
+                                       static_cast<double>(config.output_burst_lines),
+                                       config.output_line_bytes_max};
+  py::Output output(writer, output_limits);
+  py::DecrefQueue decrefs;
+  py::Shared shared{dispatcher, writer, output, decrefs};
+
+  const auto python = py::start_interpreter({config.python,
+                                             config.library,
+                                             config.python_path,
+                                             microseconds(config.switch_interval_us)});
+  if (!python.ok()) return fail(python.error());
+  py::gil.assert_held();
+  if (!config.stdio.empty() && !output.install())
+    return fail({Errc::python, "the output streams do not load"});
+  link::HostFacts facts = py::python_facts();
+  facts.packet_bytes_max = static_cast<std::uint32_t>(config.frame_bytes_max);
+  PyThreadState* const main_state = py::leave_main_thread();
+
+  py::Contexts contexts(shared);
+  const auto spin = microseconds(usable_cpus() > 1 ? config.spin_us : 0);
+  link::Session session(reader, writer, dispatcher, contexts, facts,
+                        {spin, optional_ms(config.kill_after_ms)});
+  dispatcher.connect(session, contexts);
+  link::Inbox* const main_inbox = dispatcher.open(0, optional_ms(config.kill_after_ms));
+  const std::thread standby([&dispatcher] { dispatcher.run_standby(); });
+  const std::thread interrupter([&contexts] { contexts.run_interrupter(py::new_thread_state()); });
+  contexts.run_main(*main_inbox, main_state);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto arguments = std::span<const char* const>(argv, static_cast<std::size_t>(argc));
+  auto config = parse_command_line(arguments.subspan(1));
+  if (!config.ok()) return fail(config.error());
+  switch (config.value().action) {
+    case Config::Action::help: std::fputs(help_text().c_str(), stdout); return 0;
+    case Config::Action::version: std::puts("pyport " PYPORT_VERSION); return 0;
+    case Config::Action::run: return run(config.value());
+  }
+  return 0;
+}

@@ -1,0 +1,236 @@
+#include "py/context.hpp"
+
+#include <unistd.h>
+#include <utility>
+
+#include "etf/control.hpp"
+#include "etf/request.hpp"
+#include "py/error.hpp"
+#include "py/from_python.hpp"
+#include "py/to_python.hpp"
+#include "sys/process.hpp"
+
+namespace pyport::py {
+namespace {
+
+// Requests that one hold of the GIL serves before the answers are sent: what a caller waits for at
+// most behind others that are just as fast.
+constexpr int kRequestsPerHold = 64;
+constexpr std::size_t kAnswerBytesPerHold = 256U << 10;
+// Memory that one huge answer needed is given back.
+constexpr std::size_t kKeptAnswerBytes = 1U << 20;
+
+Bytes bad_request(const std::string& why) {
+  etf::ControlWriter term;
+  term.tuple(2).atom("bad_request").binary(why);
+  return term.bytes();
+}
+
+Bytes atom_term(const char* name) {
+  etf::ControlWriter term;
+  term.atom(name);
+  return term.bytes();
+}
+
+// Not even a dict with three names could be made: no request can be served.
+[[noreturn]] void cannot_begin() PYPORT_REQUIRES(gil) {
+  PyErr_Print();
+  exit_process(Exit::no_python);
+}
+
+}  // namespace
+
+void Context::run(PyThreadState* thread) {
+  Output::tag_this_thread(inbox_.context());
+  bool ready = false;
+  while (shared_.dispatcher.next(inbox_)) {
+    {
+      GilHeld held(thread);
+      if (!std::exchange(ready, true) && !namespaces_.create()) cannot_begin();
+      serve_waiting();
+    }
+    shared_.writer.flush();
+  }
+  GilHeld held(thread);
+  cache_.clear();
+  namespaces_.drop_all();
+  shared_.decrefs.drain();
+}
+
+void Context::serve_waiting() {
+  shared_.decrefs.drain();
+  for (int served = 0; served < kRequestsPerHold; ++served) {
+    const auto request = shared_.dispatcher.take(inbox_);
+    if (!request) break;
+    serve(*request);
+    if (shared_.writer.queued_bytes() > kAnswerBytesPerHold) break;
+  }
+}
+
+void Context::serve(const link::Request& request) {
+  if (request.head.op == wire::Op::env_drop) {
+    namespaces_.drop(request.head.env);
+    static_cast<void>(shared_.dispatcher.finish(inbox_));
+    return;
+  }
+  const TimePoint began = Clock::now();
+  run_stats_ = nullptr;
+  make_answer(request);
+  if (run_stats_ != nullptr) run_stats_->note(Clock::now() - began);
+  shared_.output.end_of_request();
+  const auto finished = shared_.dispatcher.finish(inbox_);
+  if (finished.interrupted) clear_interrupt();
+  if (finished.answer && request.head.id != 0) shared_.writer.append(answer_);
+  if (answer_.capacity() > kKeptAnswerBytes) answer_ = Bytes();
+}
+
+void Context::make_answer(const link::Request& request) {
+  answer_.clear();
+  wire::put_answer_header(answer_, wire::Op::ok, request.head.id);
+  bad_request_.clear();
+  const PyRef result = execute(request);
+  if (result) {
+    if (request.head.op == wire::Op::exec)
+      put_bytes(answer_, atom_term("ok"));
+    else if (!encode_term(result.get(), answer_))
+      answer_exception(request);
+  } else if (!bad_request_.empty()) {
+    answer_error(request, bad_request(bad_request_));
+  } else {
+    answer_exception(request);
+  }
+}
+
+void Context::answer_error(const link::Request& request, const Bytes& term) {
+  answer_.clear();
+  wire::put_answer_header(answer_, wire::Op::error, request.head.id);
+  put_bytes(answer_, term);
+}
+
+void Context::answer_exception(const link::Request& request) {
+  if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt) != 0) {
+    PyErr_Clear();
+    answer_error(request, atom_term("interrupted"));
+    return;
+  }
+  answer_.clear();
+  wire::put_answer_header(answer_, wire::Op::exception, request.head.id);
+  const bool detailed = (request.head.flags & wire::kFlagDetailedErrors) != 0;
+  encode_exception(answer_, detailed ? ErrorForm::detailed : ErrorForm::simple);
+}
+
+void Context::clear_interrupt() {
+  if (interrupts_ == Interrupts::by_exception) {
+    PyThreadState_SetAsyncExc(PyThread_get_thread_ident(), nullptr);
+    return;
+  }
+  // The signal was sent before finish() got the mutex; it is delivered at the latest on the way
+  // back from a system call. Then CPython's own handler has noted it.
+  static_cast<void>(::getppid());
+  if (PyErr_CheckSignals() != 0) PyErr_Clear();
+}
+
+PyRef Context::execute(const link::Request& request) {
+  switch (request.head.op) {
+    case wire::Op::call:
+      return call(request);
+    case wire::Op::eval:
+      return eval(request);
+    default:
+      return exec(request);
+  }
+}
+
+void Context::before_run(const RunStats& stats) {
+  if (!stats.slow()) return;
+  shared_.writer.try_flush();
+  shared_.dispatcher.expect_long_run();
+}
+
+PyRef Context::call(const link::Request& request) {
+  auto split = etf::split_call(request.term());
+  if (!split.ok()) {
+    bad_request_ = split.error().detail;
+    return {};
+  }
+  CallTarget* const target = cache_.target(split.value());
+  if (target == nullptr) return {};
+  run_stats_ = &target->stats;
+  // Before the import: it may be what takes long.
+  before_run(target->stats);
+  const PyRef function = find_function(*target, request.head.env);
+  if (!function) return {};
+  ArgVector arguments;
+  if (!arguments.decode(split.value().arguments)) return {};
+  return arguments.call(function.get());
+}
+
+PyRef Context::find_function(CallTarget& target, std::uint64_t env) {
+  if (target.in_main) return find_in_main(target, env);
+  const PyRef module = find_module(target);
+  if (!module) return {};
+  return PyRef::steal(PyObject_GetAttr(module.get(), target.function.get()));
+}
+
+PyRef Context::find_in_main(const CallTarget& target, std::uint64_t env) {
+  PyObject* const names = namespaces_.get(env);
+  if (names == nullptr) return {};
+  PyObject* const found = PyDict_GetItemWithError(names, target.function.get());
+  if (found != nullptr) return PyRef::share(found);
+  if (PyErr_Occurred() != nullptr) return {};
+  const PyRef main = PyRef::steal(PyImport_ImportModule("__main__"));
+  if (!main) return {};
+  return PyRef::steal(PyObject_GetAttr(main.get(), target.function.get()));
+}
+
+PyRef Context::find_module(CallTarget& target) {
+  if (target.imported) {
+    PyObject* const module = PyDict_GetItemWithError(PyImport_GetModuleDict(), target.module.get());
+    if (module != nullptr) return PyRef::share(module);
+    if (PyErr_Occurred() != nullptr) return {};
+  }
+  // Waits for an import that another thread has begun.
+  PyRef module = PyRef::steal(PyImport_Import(target.module.get()));
+  target.imported = static_cast<bool>(module);
+  return module;
+}
+
+PyRef Context::eval(const link::Request& request) {
+  auto split = etf::split_eval(request.term());
+  if (!split.ok()) {
+    bad_request_ = split.error().detail;
+    return {};
+  }
+  PyObject* const names = namespaces_.get(request.head.env);
+  if (names == nullptr) return {};
+  PyRef locals = decode_locals(split.value().locals);
+  if (!locals) return {};
+  CompiledCode* const compiled = cache_.expression(split.value().code);
+  if (compiled == nullptr) return {};
+  run_stats_ = &compiled->stats;
+  before_run(compiled->stats);
+  // Held here: the code may evaluate other code, and the cache may drop it.
+  const PyRef code = PyRef::share(compiled->code.get());
+  if (!compiled->nested_scopes || PyDict_GET_SIZE(locals.get()) == 0)
+    return PyRef::steal(PyEval_EvalCode(code.get(), names, locals.get()));
+  // A lambda or generator inside the expression sees globals only: let the locals be some.
+  const PyRef merged = PyRef::steal(PyDict_Copy(names));
+  if (!merged || PyDict_Update(merged.get(), locals.get()) != 0) return {};
+  return PyRef::steal(PyEval_EvalCode(code.get(), merged.get(), merged.get()));
+}
+
+PyRef Context::exec(const link::Request& request) {
+  auto text = etf::split_exec(request.term());
+  if (!text.ok()) {
+    bad_request_ = text.error().detail;
+    return {};
+  }
+  PyObject* const names = namespaces_.get(request.head.env);
+  if (names == nullptr) return {};
+  before_run(RunStats{});
+  const PyRef code = compile(text.value(), "<exec>", Py_file_input);
+  if (!code) return {};
+  return PyRef::steal(PyEval_EvalCode(code.get(), names, names));
+}
+
+}  // namespace pyport::py

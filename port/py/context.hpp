@@ -1,0 +1,75 @@
+// One context: a namespace and the thread that runs Python in it (docs/threads.md).
+//
+// The thread takes the GIL once for all requests that wait, turns each payload into objects, runs,
+// and writes the answer itself. It reads the link while it has nothing to do.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "core/bytes.hpp"
+#include "link/answer_writer.hpp"
+#include "link/dispatcher.hpp"
+#include "py/call_cache.hpp"
+#include "py/decref_queue.hpp"
+#include "py/namespaces.hpp"
+#include "py/output.hpp"
+
+namespace pyport::py {
+
+// What all contexts of a process share. Everything outlives them.
+struct Shared {
+  link::Dispatcher& dispatcher;
+  link::AnswerWriter& writer;
+  Output& output;
+  DecrefQueue& decrefs;
+  std::atomic<std::uint64_t> env_count{0};
+};
+
+class Context {
+ public:
+  // How a running request is interrupted: the main thread by a signal, which also ends blocking
+  // system calls; any other by an exception at its next bytecode.
+  enum class Interrupts { by_signal, by_exception };
+
+  Context(Shared& shared, link::Inbox& inbox, Interrupts interrupts) noexcept
+      : shared_(shared),
+        inbox_(inbox),
+        interrupts_(interrupts),
+        namespaces_(shared.env_count) {}
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+
+  // Serves requests until the inbox is closed. `thread` belongs to the calling thread.
+  void run(PyThreadState* thread) PYPORT_EXCLUDES(gil);
+
+ private:
+  void serve_waiting() PYPORT_REQUIRES(gil);
+  void serve(const link::Request& request) PYPORT_REQUIRES(gil);
+  // The answer to `request`, header included, in answer_.
+  void make_answer(const link::Request& request) PYPORT_REQUIRES(gil);
+  // The result of the run. Null: a Python exception is set, or bad_request_ says what was wrong.
+  PyRef execute(const link::Request& request) PYPORT_REQUIRES(gil);
+  PyRef call(const link::Request& request) PYPORT_REQUIRES(gil);
+  PyRef eval(const link::Request& request) PYPORT_REQUIRES(gil);
+  PyRef exec(const link::Request& request) PYPORT_REQUIRES(gil);
+  PyRef find_function(CallTarget& target, std::uint64_t env) PYPORT_REQUIRES(gil);
+  PyRef find_in_main(const CallTarget& target, std::uint64_t env) PYPORT_REQUIRES(gil);
+  PyRef find_module(CallTarget& target) PYPORT_REQUIRES(gil);
+  void before_run(const RunStats& stats);
+  void answer_exception(const link::Request& request) PYPORT_REQUIRES(gil);
+  void answer_error(const link::Request& request, const Bytes& term);
+  // An interrupt that came too late for its request must not hit the next one.
+  void clear_interrupt() PYPORT_REQUIRES(gil);
+
+  Shared& shared_;
+  link::Inbox& inbox_;
+  const Interrupts interrupts_;
+  Namespaces namespaces_;
+  CallCache cache_;
+  Bytes answer_;
+  std::string bad_request_;
+  RunStats* run_stats_ = nullptr;  // of the function that runs; set by before_run's callers
+};
+
+}  // namespace pyport::py

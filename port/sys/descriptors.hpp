@@ -1,0 +1,28 @@
+// The descriptors that the program lives on: the link, and the standard streams.
+//
+// Called once by main before any thread exists. What is opened here is close-on-exec, and is closed
+// in every child that Python forks: no child can write into the link or keep it open.
+#pragma once
+
+#include <string>
+
+#include "core/result.hpp"
+#include "sys/fd.hpp"
+
+namespace pyport {
+
+struct LinkFds {
+  UniqueFd in;   // requests from the BEAM, non-blocking
+  UniqueFd out;  // answers to the BEAM, non-blocking
+};
+
+// Takes over descriptors 3 and 4 (`nouse_stdio` of open_port/2): moves them to high numbers where
+// Python code that counts up from 3 does not meet them, and widens their pipes.
+Result<LinkFds> take_link();
+
+// Makes descriptor 0 `/dev/null`, and 1 and 2 streams to the BEAM (see "Standard streams" in
+// docs/protocol.md): sockets connected to `socket_path`, or when that is empty the inherited
+// descriptor 2.
+Result<Done> set_standard_streams(const std::string& socket_path);
+
+}  // namespace pyport

@@ -1,0 +1,65 @@
+// The messages of docs/protocol.md as values. Pure: no I/O, no threads, no Python.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/bytes.hpp"
+#include "core/result.hpp"
+
+namespace pyport::wire {
+
+inline constexpr std::uint32_t kProtocol = 1;
+
+enum class Op : std::uint8_t {
+  hello = 0x01,
+  ping = 0x02,
+  info = 0x03,
+  cancel = 0x04,
+  interrupt = 0x05,
+  context_open = 0x06,
+  context_close = 0x07,
+  call = 0x10,
+  eval = 0x11,
+  exec = 0x12,
+  env_drop = 0x13,
+  batch = 0x7f,
+  ok = 0x80,
+  exception = 0x81,
+  error = 0x82,
+  output = 0x90,
+  dying = 0x91,
+};
+
+inline constexpr std::uint8_t kFlagDetailedErrors = 0x01;
+
+// Sizes of the fixed parts.
+inline constexpr std::size_t kLengthBytes = 4;
+inline constexpr std::size_t kControlHeaderBytes = 9;
+inline constexpr std::size_t kRunHeaderBytes = 26;
+
+// A message to the program. `term_offset` is where its external term begins in the message.
+struct Message {
+  Op op{};
+  std::uint64_t id = 0;
+  std::uint8_t flags = 0;
+  std::uint32_t context = 0;
+  std::uint64_t env = 0;
+  std::uint32_t timeout_ms = 0;  // 0: no limit
+  std::size_t term_offset = 0;
+};
+
+// True for the operations that run on a context's thread.
+[[nodiscard]] bool is_run(Op op) noexcept;
+
+// Reads the header of one message. An error names what was read and breaks the link.
+Result<Message> parse_message(ByteView message);
+
+// Starts an answer: `op:8 id:64`. The term follows.
+void put_answer_header(Bytes& out, Op op, std::uint64_t id);
+
+// A whole OUTPUT message.
+enum class Stream : std::uint8_t { out = 1, err = 2 };
+void put_output(Bytes& out, std::uint64_t context, Stream stream, ByteView text);
+
+}  // namespace pyport::wire

@@ -1,0 +1,60 @@
+"""The streams that `sys.stdout` and `sys.stderr` are inside the program."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable
+from typing import BinaryIO
+
+
+class OutputStream(io.TextIOBase):
+    """A text stream whose lines go to the Erlang side.
+
+    A line is sent at its newline, what has none at the end of the request that printed it.
+    `buffer` and `fileno()` are the descriptor of the process: bytes written there arrive too, but
+    not in step with the text.
+
+    Thread rule: any thread. Lines of different threads do not mix.
+    """
+
+    encoding = "utf-8"
+    errors = "backslashreplace"
+    line_buffering = True
+
+    def __init__(self, descriptor: int, write_output: Callable[[int, str], None]) -> None:
+        self._descriptor = descriptor
+        self._write_output = write_output
+        self.buffer: BinaryIO = open(descriptor, "wb", buffering=0, closefd=False)
+        self.mode = "w"
+        self.name = "<stdout>" if descriptor == 1 else "<stderr>"
+
+    def write(self, text: str) -> int:
+        """Writes text; returns the number of characters. Never raises for text."""
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        if self.closed:
+            raise ValueError("I/O operation on closed file")
+        self._write_output(self._descriptor, text)
+        return len(text)
+
+    def writable(self) -> bool:
+        """True."""
+        return True
+
+    def fileno(self) -> int:
+        """The descriptor, 1 or 2."""
+        return self._descriptor
+
+    def isatty(self) -> bool:
+        """False."""
+        return False
+
+    def reconfigure(self, **_settings: object) -> None:
+        """Accepted and ignored: the encoding is UTF-8, the buffering by line."""
+
+
+def install(write_output: Callable[[int, str], None]) -> None:
+    """Replaces `sys.stdout` and `sys.stderr`. Called once, when the program starts."""
+    sys.stdout = sys.__stdout__ = OutputStream(1, write_output)
+    sys.stderr = sys.__stderr__ = OutputStream(2, write_output)
