@@ -37,7 +37,8 @@ median(Values) ->
 
 -spec json(string(), figure()) -> iolist().
 json(Bench, Figure) ->
-    #{name := Name, value := Value, unit := Unit, bar := Bar, aim := Aim} = Figure,
+    #{name := Name, value := Value, unit := Unit} = Figure,
+    #{bar := Bar, aim := Aim} = Figure,
     io_lib:format(
         "{\"bench\":~p,\"name\":~p,\"value\":~ts,\"unit\":~p,"
         "\"bar\":~ts,\"aim\":~ts,\"verdict\":~p}~n",
@@ -68,7 +69,8 @@ print_table(Figures, BaselineFile) ->
 
 -spec cells(figure(), #{string() => string()}) -> cells().
 cells(Figure, Baseline) ->
-    #{name := Name, value := Value, unit := Unit, bar := Bar, aim := Aim} = Figure,
+    #{name := Name, value := Value, unit := Unit} = Figure,
+    #{bar := Bar, aim := Aim} = Figure,
     {
         Name,
         string:trim(number(Value) ++ " " ++ Unit),
