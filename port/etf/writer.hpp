@@ -28,6 +28,9 @@ class Writer {
   // Bytes written by this writer.
   [[nodiscard]] std::size_t size() const noexcept { return used_ - start_; }
 
+  // The same bytes, until the next of them is written.
+  [[nodiscard]] ByteView written() const noexcept { return {out_.data() + start_, size()}; }
+
   // `count` writable bytes at the end, which the caller fills.
   [[nodiscard]] std::uint8_t* extend(std::size_t count) {
     if (out_.size() - used_ < count) [[unlikely]]

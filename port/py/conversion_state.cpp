@@ -1,0 +1,38 @@
+#include "py/conversion_state.hpp"
+
+namespace pyport::py {
+
+namespace {
+
+constexpr const char* kErrorDoc = "Root of the errors that the package erlang raises.";
+constexpr const char* kProcessErrorDoc =
+    "An Erlang process that was addressed does not exist (any more).";
+constexpr const char* kSuspensionDoc =
+    "Never raised. Exists for code that was written for bridges that replay Python code.";
+
+// Makes an exception class unless it is there.
+[[nodiscard]] bool make_class(PyObject*& slot, const char* name, const char* doc, PyObject* base)
+    PYPORT_REQUIRES(gil) {
+  if (slot == nullptr) slot = PyErr_NewExceptionWithDoc(name, doc, base, nullptr);
+  return slot != nullptr;
+}
+
+}  // namespace
+
+bool ConversionState::open() {
+  if (atoms == nullptr) atoms = PyDict_New();
+  return atoms != nullptr && opaque.open() &&
+         make_class(error, "erlang.Error", kErrorDoc, PyExc_Exception) &&
+         make_class(process_error, "erlang.ProcessError", kProcessErrorDoc, error) &&
+         make_class(
+             suspension_required, "erlang.SuspensionRequired", kSuspensionDoc, PyExc_BaseException);
+}
+
+void ConversionState::close() {
+  names.clear();
+  for (PyObject** slot : {&atoms, &error, &process_error, &suspension_required})
+    drop(std::exchange(*slot, nullptr));
+  opaque.close();
+}
+
+}  // namespace pyport::py

@@ -1,0 +1,29 @@
+// What the converters keep between calls: the opaque types, cached names, the atoms that Python
+// made. One per process, under the GIL.
+//
+// Global, against the rule: CPython enters the slots and functions of `_erlang` without a pointer
+// of ours, and there is one interpreter in the process.
+#pragma once
+
+#include "py/name_cache.hpp"
+#include "py/types/opaque.hpp"
+
+namespace pyport::py {
+
+struct ConversionState {
+  OpaqueTypes opaque;
+  NameCache names;
+  PyObject* atoms = nullptr;          // dict: name -> erlang.Atom; owned
+  PyObject* error = nullptr;          // erlang.Error; owned, like the next two
+  PyObject* process_error = nullptr;  // erlang.ProcessError
+  PyObject* suspension_required = nullptr;
+
+  // Makes what is missing. False: a Python exception is set.
+  [[nodiscard]] bool open() PYPORT_REQUIRES(gil);
+  void close() PYPORT_REQUIRES(gil);
+};
+
+// REQUIRES for conversions: open() succeeded and close() was not called.
+inline ConversionState conversions PYPORT_GUARDED_BY(gil);
+
+}  // namespace pyport::py

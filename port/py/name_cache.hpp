@@ -1,0 +1,76 @@
+// str objects of short ASCII names (atoms, dict keys), so that a key that comes a thousand times is
+// made and hashed once. Bounded: two slots per hash, the older one makes room. Under the GIL.
+//
+// ASCII only: there UTF-8 and Latin-1 agree, and the str's own characters are the key.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+
+#include "core/limits.hpp"
+#include "py/ref.hpp"
+
+namespace pyport::py {
+
+class NameCache {
+ public:
+  NameCache() = default;
+  NameCache(const NameCache&) = delete;
+  NameCache& operator=(const NameCache&) = delete;
+
+  // A new reference to the str of `name`, its hash already computed. Null: a Python exception is
+  // set. REQUIRES: cacheable(name), and ASCII unless the same bytes are in the cache already.
+  [[nodiscard]] PyObject* get(std::string_view name) PYPORT_REQUIRES(gil) {
+    PyObject* found = find(name);
+    return found != nullptr ? found : insert(name);
+  }
+
+  // The same, without making one: null and no exception when it is not there. Takes any bytes.
+  // REQUIRES: cacheable(name)
+  [[nodiscard]] PyObject* find(std::string_view name) PYPORT_REQUIRES(gil) {
+    const std::size_t index = index_of(name);
+    PyObject* first = slots_[index];
+    if (first != nullptr && matches(first, name)) return keep(first);
+    PyObject* second = slots_[index ^ 1];
+    if (second != nullptr && matches(second, name)) return keep(second);
+    return nullptr;
+  }
+
+  // REQUIRES: cacheable(name), ASCII
+  [[nodiscard]] PyObject* insert(std::string_view name) PYPORT_REQUIRES(gil);
+
+  [[nodiscard]] static bool cacheable(std::string_view name) noexcept {
+    return name.size() - 1 < limits::kNameCacheBytesMax;  // 0 wraps around
+  }
+
+  void clear() PYPORT_REQUIRES(gil);
+
+ private:
+  [[nodiscard]] static bool matches(PyObject* text, std::string_view name) noexcept {
+    return static_cast<std::size_t>(PyUnicode_GET_LENGTH(text)) == name.size() &&
+           std::memcmp(PyUnicode_1BYTE_DATA(text), name.data(), name.size()) == 0;
+  }
+  // Eight bytes at a time, the last ones overlapping: names are short, and this is the hot path.
+  [[nodiscard]] static std::size_t index_of(std::string_view name) noexcept {
+    constexpr std::uint64_t kMultiplier = 0x9e37'79b9'7f4a'7c15;
+    std::uint64_t mixed = name.size();
+    std::uint64_t word = 0;
+    std::size_t at = 0;
+    for (; at + sizeof word <= name.size(); at += sizeof word) {
+      std::memcpy(&word, name.data() + at, sizeof word);
+      mixed = (mixed ^ word) * kMultiplier;
+      mixed ^= mixed >> 32;
+    }
+    word = 0;
+    std::memcpy(&word, name.data() + at, name.size() - at);
+    mixed = (mixed ^ word) * kMultiplier;
+    return (mixed >> 40) & (limits::kNameCacheCountMax - 1);
+  }
+
+  std::array<PyObject*, limits::kNameCacheCountMax> slots_{};  // owned, or null
+};
+
+}  // namespace pyport::py
