@@ -304,7 +304,7 @@ subinterp_supported() ->
 %% @doc What is known of each operating-system process that runs Python.
 -spec host_info() -> [map()].
 host_info() ->
-    pyport_hosts:info().
+    [pyport_host:info(Host) || Host <- pyport_hosts:all()].
 
 %% @doc The same for the process behind one context.
 -spec host_info(pid()) -> {ok, map()} | {error, reason()}.

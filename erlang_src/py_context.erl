@@ -249,9 +249,13 @@ own_env(Ctx) ->
 -spec host_info(context()) -> {ok, map()} | {error, term()}.
 host_info(Ctx) ->
     case ask(Ctx, host) of
-        {ok, Host} -> {ok, pyport_host:info(Host)};
+        {ok, Host} -> info(pyport_host:info(Host));
         {error, _} = Error -> Error
     end.
+
+-spec info(map() | {error, term()}) -> {ok, map()} | {error, term()}.
+info({error, _} = Error) -> Error;
+info(Info) -> {ok, Info}.
 
 %% Behaviour gen_server: the owner's end, the host's news, nothing else.
 

@@ -48,6 +48,9 @@ start() ->
 %% number of schedulers) and those of {@link py_context:new/1}. A pool that
 %% runs already is left as it is.
 -spec start(map()) -> {ok, [pid()]} | {error, term()}.
+start(#{num_contexts := Size, context_mode := Mode, paths := Paths}) ->
+    %% The application's own configuration, at its start.
+    start_pool(?DEFAULT, Size, Mode, #{python_path => Paths});
 start(Options) when is_map(Options) ->
     Size = maps:get(contexts, Options, default_size()),
     Mode = maps:get(mode, Options, default_mode()),
