@@ -1,0 +1,137 @@
+%% @private
+%% @doc The supervisor of hosts.
+%%
+%% A host survives the death of its program by itself; what this supervisor
+%% sees is a defect of ours or a first start that failed. Shared hosts are
+%% transient: a failed first start is an error of whoever starts them, a
+%% crash of their Erlang side is repaired. Isolated hosts are temporary:
+%% they belong to their context.
+-module(pyport_hosts).
+-behaviour(supervisor).
+
+-export([start_link/0, start_host/1, stop_host/1]).
+-export([start_shared/1, shared/0, all/0]).
+-export([init/1]).
+
+-define(CONFIG, {?MODULE, config}).
+-define(RESTARTS_MAX, 10).
+-define(RESTARTS_PERIOD_S, 10).
+-define(SHUTDOWN_MS, 5000).
+-define(KILL_AFTER_MS_DEFAULT, 5000).
+
+-spec start_link() -> supervisor:startlink_ret().
+start_link() ->
+    supervisor:start_link({local, ?MODULE}, ?MODULE, []).
+
+-spec init([]) -> {ok, {supervisor:sup_flags(), []}}.
+init([]) ->
+    {ok, {#{strategy => one_for_one, intensity => ?RESTARTS_MAX,
+            period => ?RESTARTS_PERIOD_S}, []}}.
+
+%% @doc Starts a host and waits for its program's hello. What the options
+%% leave out comes from the application's configuration.
+-spec start_host(map()) -> {ok, pid()} | {error, pyport_host:reason()}.
+start_host(Given) ->
+    start(make_ref(), temporary, options(Given)).
+
+-spec start(term(), temporary | transient, pyport_host:options()) ->
+          {ok, pid()} | {error, pyport_host:reason()}.
+start(Id, Restart, Options) ->
+    Child = #{id => Id, start => {pyport_host, start_link, [Options]},
+              restart => Restart, shutdown => ?SHUTDOWN_MS},
+    try supervisor:start_child(?MODULE, Child) of
+        {ok, Host} -> started(Id, Host, pyport_host:await(Host));
+        {error, {already_started, Host}} -> {ok, Host};
+        {error, Reason} -> {error, Reason}
+    catch
+        exit:{noproc, _} -> {error, not_started};
+        exit:{shutdown, _} -> {error, not_started}
+    end.
+
+-spec started(term(), pid(), ok | {error, pyport_host:reason()}) ->
+          {ok, pid()} | {error, pyport_host:reason()}.
+started(_, Host, ok) ->
+    {ok, Host};
+started(Id, _, {error, _} = Error) ->
+    _ = supervisor:delete_child(?MODULE, Id),
+    Error.
+
+%% @doc Ends a host; its callers get `context_destroyed'.
+-spec stop_host(pid()) -> ok.
+stop_host(Host) ->
+    pyport_host:stop(Host).
+
+%% @doc Starts the shared hosts of the application, all at once.
+-spec start_shared(pyport_config:config()) ->
+          ok | {error, pyport_host:reason()}.
+start_shared(#{hosts := Count} = Config) ->
+    ok = persistent_term:put(?CONFIG, Config),
+    Options = options(#{kind => shared, restart => permanent}),
+    Starts = [spawn_monitor(fun() ->
+                  exit({started, start({shared, N}, transient, Options)})
+              end) || N <- lists:seq(1, Count)],
+    first_error([receive
+                     {'DOWN', Monitor, process, Pid, {started, Result}} ->
+                         Result;
+                     {'DOWN', Monitor, process, Pid, Reason} ->
+                         {error, Reason}
+                 end || {Pid, Monitor} <- Starts]).
+
+-spec first_error([{ok, pid()} | {error, term()}]) -> ok | {error, term()}.
+first_error(Results) ->
+    case [Error || {error, _} = Error <- Results] of
+        [] -> ok;
+        [Error | _] -> Error
+    end.
+
+%% @doc The shared host for one more context: they take turns.
+-spec shared() -> {ok, pid()} | {error, not_started}.
+shared() ->
+    case [Host || {{shared, _}, Host} <- children()] of
+        [] ->
+            {error, not_started};
+        Hosts ->
+            Turn = erlang:unique_integer([positive]) rem length(Hosts),
+            {ok, lists:nth(Turn + 1, Hosts)}
+    end.
+
+%% @doc Every host that runs.
+-spec all() -> [pid()].
+all() ->
+    [Host || {_, Host} <- children()].
+
+-spec children() -> [{term(), pid()}].
+children() ->
+    try
+        [{Id, Host} || {Id, Host, _, _} <- supervisor:which_children(?MODULE),
+                       is_pid(Host)]
+    catch
+        exit:{noproc, _} -> []
+    end.
+
+-spec options(map()) -> pyport_host:options().
+options(Given) ->
+    Config = persistent_term:get(?CONFIG),
+    Kind = maps:get(kind, Given, isolated),
+    Defaults = Config#{kind => Kind, restart => temporary, env => #{},
+                       python_path => [], starter => self(),
+                       kill_after => kill_after(Kind, Config),
+                       tmp_dir => tmp_dir(Config)},
+    sinks(maps:merge(Defaults, Given)).
+
+-spec kill_after(shared | isolated, pyport_config:config()) -> timeout().
+kill_after(shared, #{kill_after := default}) -> infinity;
+kill_after(isolated, #{kill_after := default}) -> ?KILL_AFTER_MS_DEFAULT;
+kill_after(_, #{kill_after := Value}) -> Value.
+
+-spec tmp_dir(pyport_config:config()) -> file:filename_all().
+tmp_dir(#{tmp_dir := default}) -> pyport_tmp:default();
+tmp_dir(#{tmp_dir := Dir}) -> Dir.
+
+-spec sinks(pyport_host:options()) -> pyport_host:options().
+sinks(#{stdout := Out, stderr := Err} = Options) ->
+    Options#{stdout := sink(Out), stderr := sink(Err)}.
+
+-spec sink(term()) -> pyport_sink:sink().
+sink(group_leader) -> {group_leader, group_leader()};
+sink(Sink) -> Sink.

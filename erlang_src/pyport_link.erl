@@ -1,0 +1,148 @@
+%% @private
+%% @doc The data plane of a host as others see it.
+%%
+%% A link is a process ({@link pyport_mux}) that lives as long as the host's
+%% slot, not as long as one operating-system process. Callers send it their
+%% requests directly, from any node. Every request is answered: by the
+%% program, by its deadline, or with the death of the program.
+-module(pyport_link).
+
+%% callers
+-export([request/7, control/4]).
+%% pyport_host
+-export([start_link/1, command/2, control_async/3, setup/4, result/2]).
+%% limits
+-export([set_frame_bytes_max/1]).
+
+-export_type([answer/0, command/0, event/0, op/0, control/0]).
+
+-define(OK, 16#80).
+-define(EXCEPTION, 16#81).
+-define(ERROR, 16#82).
+-define(FRAME_BYTES_MAX, pyport_frame_bytes_max).
+-define(FRAME_BYTES_MAX_DEFAULT, 64 bsl 20).
+%% A run message in a batch of one: 1 + 4 + 26 bytes before the term.
+-define(RUN_HEADER_BYTES, 31).
+
+-type answer() :: {ok, binary()} | {exception, binary()} | {error, term()}.
+-type op() :: call | eval | exec.
+-type control() :: ping | info | interrupt | context_open | context_close.
+-type command() :: {start, pyport_program:spec()}
+                 | release
+                 | kill
+                 | {down, pyport_death:death(), hold | refuse}.
+%% What the host gets, as {pyport_link, Link, event()}.
+-type event() :: {started, non_neg_integer() | undefined}
+               | {hello, map()}
+               | {gone, pyport_death:end_of_link() | {refused, term()}
+                      | {not_started, term()}, Announced :: atom()}.
+
+%% @doc Runs code in a context and waits for the answer, which the caller
+%% decodes. There is no timer here: the program enforces the deadline, and
+%% the link answers where the program does not.
+-spec request(pid(), op(), non_neg_integer(), pyport_callers:env(), byte(),
+              timeout(), binary()) -> answer().
+request(Link, Op, Context, Env, Flags, Timeout, Payload) ->
+    Max = persistent_term:get(?FRAME_BYTES_MAX, ?FRAME_BYTES_MAX_DEFAULT)
+        - ?RUN_HEADER_BYTES,
+    case byte_size(Payload) of
+        Bytes when Bytes > Max ->
+            {error, {too_large, Bytes, Max}};
+        _ ->
+            Ref = monitor(process, Link),
+            Link ! {request, self(), Ref, Op, Context, Env, Flags, Timeout,
+                    Payload},
+            receive
+                {Ref, Kind, Answer} ->
+                    true = demonitor(Ref, [flush]),
+                    answer(Kind, Answer);
+                {'DOWN', Ref, process, _, Reason} ->
+                    {error, link_down(Reason)}
+            end
+    end.
+
+%% @doc Sends a control message; waits for the answer `Timeout' at most.
+-spec control(pid(), control(), term(), timeout()) ->
+          {ok, term()} | {error, term()}.
+control(Link, Op, Term, Timeout) ->
+    Ref = monitor(process, Link, [{alias, reply_demonitor}]),
+    Link ! {control, Ref, Op, control_term(Op, Term)},
+    receive
+        {Ref, ?OK, Answer} -> pyport_term:decode(Answer);
+        {Ref, Kind, Answer} -> answer(Kind, Answer);
+        {'DOWN', Ref, process, _, Reason} -> {error, link_down(Reason)}
+    after Timeout ->
+        true = demonitor(Ref, [flush]),
+        receive {Ref, _, _} -> ok after 0 -> ok end,
+        {error, timeout}
+    end.
+
+-spec control_term(control(), term()) -> binary().
+control_term(Op, _) when Op =:= ping; Op =:= info -> <<>>;
+control_term(_, Term) -> term_to_binary(Term).
+
+-spec answer(byte() | error, term()) -> answer().
+answer(?OK, Term) -> {ok, Term};
+answer(?EXCEPTION, Term) -> {exception, Term};
+answer(?ERROR, Term) ->
+    case pyport_term:decode(Term) of
+        {ok, Reason} -> {error, Reason};
+        {error, Reason} -> {error, {bad_answer, Reason}}
+    end;
+answer(error, Reason) -> {error, Reason}.
+
+%% The exit reason of a link says why the slot ended.
+-spec link_down(term()) -> term().
+link_down({shutdown, {context_died, _} = Died}) -> Died;
+link_down(noproc) -> {context_died, noproc};
+link_down(noconnection) -> {context_died, noconnection};
+link_down(normal) -> context_destroyed;
+link_down(shutdown) -> context_destroyed;
+link_down({shutdown, _}) -> context_destroyed;
+link_down(_) ->
+    {context_died, pyport_death:make(link_closed, none, <<>>, undefined)}.
+
+%% @doc Starts the link of a slot; the calling process is its host and gets
+%% `{pyport_link, Link, event()}'.
+-spec start_link(pyport_mux:options()) -> {ok, pid()}.
+start_link(Options) ->
+    pyport_mux:start_link(Options).
+
+-spec command(pid(), command()) -> ok.
+command(Link, Command) ->
+    Link ! {pyport_host, Command},
+    ok.
+
+%% @doc Sends a control message; the answer comes as `{Ref, Kind, Answer}',
+%% see {@link result/2}.
+-spec control_async(pid(), control(), term()) -> reference().
+control_async(Link, Op, Term) ->
+    Ref = alias([reply]),
+    Link ! {control, Ref, Op, control_term(Op, Term)},
+    Ref.
+
+%% @doc Runs code in a context's own namespace, also while requests are
+%% held. The answer comes as `{Ref, Kind, Answer}' to the calling process.
+-spec setup(pid(), non_neg_integer(), binary(), timeout()) -> reference().
+setup(Link, Context, Code, Timeout) ->
+    Ref = make_ref(),
+    Link ! {setup, self(), Ref, Context, Timeout, term_to_binary(Code)},
+    Ref.
+
+%% @doc Reads an answer that came as a message.
+-spec result(byte() | error, term()) -> {ok, term()} | {error, term()}.
+result(Kind, Answer) ->
+    case answer(Kind, Answer) of
+        {ok, Term} ->
+            pyport_term:decode(Term);
+        {exception, Term} ->
+            {error, Reason, _} = pyport_term:exception_to_error(Term),
+            {error, Reason};
+        {error, _} = Error ->
+            Error
+    end.
+
+%% @doc Sets the limit that callers on this node check before they send.
+-spec set_frame_bytes_max(pos_integer()) -> ok.
+set_frame_bytes_max(Bytes) ->
+    persistent_term:put(?FRAME_BYTES_MAX, Bytes).

@@ -1,0 +1,158 @@
+%% @private
+%% @doc The program as the operating system sees it: its path, its command
+%% line, its port, and its end by force.
+-module(pyport_program).
+
+-export([spec/2, open/1, close/3]).
+
+-export_type([spec/0, reason/0]).
+
+-type spec() :: #{program := file:filename_all(),
+                  arguments := [unicode:chardata()],
+                  env := #{unicode:chardata() => unicode:chardata()}}.
+-type reason() :: {program_not_found, file:filename_all()}
+                | {program_not_started, file:filename_all(), atom()}.
+
+-define(KILL, "/bin/kill").
+-define(KILL_TIMEOUT_MS, 5000).
+-define(LIFELINE_MS, 1000).
+
+%% What the program takes from the settings of a host as it is.
+-define(SETTINGS, [memory_limit, cpu_limit, kill_after, python_path, spin_us,
+                   switch_interval_us, queue_max, frame_bytes_max,
+                   output_lines_per_s]).
+
+%% @doc How to start the program of a host.
+-spec spec(file:filename_all(), map()) -> spec().
+spec(StdioPath, #{program := Program, env := Env} = Options) ->
+    Settings = [{Name, maps:get(Name, Options, default)} || Name <- ?SETTINGS],
+    #{program => path(Program, "pyport"),
+      arguments => arguments([{stdio, StdioPath},
+                              {lib, path(default, "python")},
+                              {python, python(Options)} | Settings]),
+      env => Env}.
+
+-spec python(map()) -> default | file:filename_all().
+python(#{venv := Venv}) when Venv =/= none ->
+    filename:join([Venv, "bin", "python"]);
+python(#{python := Python}) ->
+    Python.
+
+-spec path(default | file:filename_all(), string()) -> file:filename_all().
+path(default, Name) -> filename:join(priv_dir(), Name);
+path(Path, _) -> Path.
+
+%% An application that runs from a plain code path has no library directory;
+%% its `priv' is beside its `ebin'.
+-spec priv_dir() -> file:filename_all().
+priv_dir() ->
+    case code:priv_dir(pyport) of
+        {error, bad_name} ->
+            case code:which(?MODULE) of
+                Beam when is_list(Beam) ->
+                    Ebin = filename:dirname(filename:absname(Beam)),
+                    filename:join(filename:dirname(Ebin), "priv");
+                _ ->
+                    "priv"
+            end;
+        Dir ->
+            Dir
+    end.
+
+%% `default' and `infinity' leave the program its own choice.
+-spec arguments([{atom(), term()}]) -> [unicode:chardata()].
+arguments(Settings) ->
+    lists:append([argument(Name, Value) || {Name, Value} <- Settings]).
+
+-spec argument(atom(), term()) -> [unicode:chardata()].
+argument(_, default) ->
+    [];
+argument(kill_after, infinity) ->
+    ["--kill-after=infinity"];
+argument(_, infinity) ->
+    [];
+argument(python_path, Dirs) ->
+    [option(python_path, Dir) || Dir <- Dirs];
+argument(Name, Value) when is_integer(Value) ->
+    [option(Name, integer_to_binary(Value))];
+argument(Name, Value) ->
+    [option(Name, Value)].
+
+-spec option(atom(), unicode:chardata()) -> binary().
+option(Name, Value) ->
+    Dashed = string:replace(atom_to_list(Name), "_", "-", all),
+    case unicode:characters_to_binary(["--", Dashed, "=", Value]) of
+        Option when is_binary(Option) -> Option
+    end.
+
+%% @doc Starts the program. The link is bounded by `queue_bytes_max', so the
+%% port's own busy limits are off: they would suspend the link process, and
+%% a link that is suspended cannot see that the program stopped reading.
+-spec open(spec()) -> {ok, port(), non_neg_integer() | undefined}
+              | {error, reason()}.
+open(#{program := Program, arguments := Arguments, env := Env}) ->
+    Options = [{packet, 4}, binary, nouse_stdio, exit_status, hide,
+               {args, Arguments}, {env, environment(Env)},
+               {busy_limits_port, disabled}, {busy_limits_msgq, disabled}],
+    try open_port({spawn_executable, Program}, Options) of
+        Port -> {ok, Port, os_pid(Port)}
+    catch
+        error:enoent -> {error, {program_not_found, Program}};
+        error:Posix when is_atom(Posix) ->
+            {error, {program_not_started, Program, Posix}}
+    end.
+
+-spec environment(#{unicode:chardata() => unicode:chardata()}) ->
+          [{string(), string()}].
+environment(Env) ->
+    [{text(Name), text(Value)} || {Name, Value} <- maps:to_list(Env)].
+
+-spec text(unicode:chardata() | atom()) -> string().
+text(Atom) when is_atom(Atom) -> atom_to_list(Atom);
+text(Chars) ->
+    case unicode:characters_to_list(Chars) of
+        Text when is_list(Text) -> Text
+    end.
+
+%% Undefined when the program is gone before we could ask.
+-spec os_pid(port()) -> non_neg_integer() | undefined.
+os_pid(Port) ->
+    case erlang:port_info(Port, os_pid) of
+        {os_pid, Pid} -> Pid;
+        undefined -> undefined
+    end.
+
+%% @doc Closes the port and kills the process with its group, and never
+%% waits: a port whose queue is not empty is slow to close. The lifeline ends
+%% a program that is well; `later' leaves it the time for that.
+-spec close(port(), non_neg_integer() | undefined, now | later) -> ok.
+close(Port, OsPid, When) ->
+    true = unlink(Port),
+    _ = spawn(fun() -> kill(OsPid, When) end),
+    Port ! {self(), close},
+    ok.
+
+%% The program leads its own session, so its group has its number.
+-spec kill(non_neg_integer() | undefined, now | later) -> ok.
+kill(undefined, _) ->
+    ok;
+kill(OsPid, later) ->
+    receive after ?LIFELINE_MS -> kill(OsPid, now) end;
+kill(OsPid, now) ->
+    Id = integer_to_list(OsPid),
+    run_kill(["-KILL", "--", "-" ++ Id, Id]).
+
+-spec run_kill([string()]) -> ok.
+run_kill(Arguments) ->
+    Port = open_port({spawn_executable, ?KILL},
+                     [exit_status, hide, stderr_to_stdout, {args, Arguments}]),
+    await_exit(Port).
+
+-spec await_exit(port()) -> ok.
+await_exit(Port) ->
+    receive
+        {Port, {exit_status, _}} -> ok;
+        {Port, {data, _}} -> await_exit(Port)
+    after ?KILL_TIMEOUT_MS ->
+        ok
+    end.

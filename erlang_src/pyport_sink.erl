@@ -1,0 +1,52 @@
+%% @private
+%% @doc Where lines that Python printed go.
+-module(pyport_sink).
+
+-export([write/3, dropped/4]).
+
+-export_type([sink/0, tag/0]).
+
+-include_lib("kernel/include/logger.hrl").
+
+%% `{pid, Pid}' gets `{py_output, #{host, context, stream, line}}'.
+-type sink() :: logger | user | null | {group_leader, pid()} | {pid, pid()}.
+-type tag() :: #{host := pid(),
+                 context := non_neg_integer() | undefined,
+                 stream := stdout | stderr}.
+
+%% @doc Delivers lines without their newlines; a sink that is gone costs the
+%% lines and nothing else.
+-spec write(sink(), tag(), [binary()]) -> ok.
+write(null, _, _) ->
+    ok;
+write({pid, Pid}, Tag, Lines) ->
+    _ = [Pid ! {py_output, Tag#{line => Line}} || Line <- Lines],
+    ok;
+write(user, _, Lines) ->
+    put_lines(user, Lines);
+write({group_leader, Leader}, _, Lines) ->
+    put_lines(Leader, Lines);
+write(logger, #{stream := stdout} = Tag, Lines) ->
+    _ = [?LOG_INFO(Tag#{what => python_output, line => Line})
+         || Line <- Lines],
+    ok;
+write(logger, Tag, Lines) ->
+    _ = [?LOG_WARNING(Tag#{what => python_output, line => Line})
+         || Line <- Lines],
+    ok.
+
+-spec put_lines(user | pid(), [binary()]) -> ok.
+put_lines(Device, Lines) ->
+    try
+        io:put_chars(Device, [[Line, $\n] || Line <- Lines])
+    catch
+        %% The device is gone, or takes no such characters.
+        error:_ -> ok
+    end.
+
+%% @doc Says how many lines went lost.
+-spec dropped(sink(), tag(), pos_integer(), pos_integer()) -> ok.
+dropped(Sink, Tag, Count, PerSecond) ->
+    Text = io_lib:format("pyport: ~b lines of output dropped "
+                         "(output_lines_per_s is ~b)", [Count, PerSecond]),
+    write(Sink, Tag, [iolist_to_binary(Text)]).

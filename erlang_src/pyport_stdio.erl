@@ -1,0 +1,347 @@
+%% @private
+%% @doc What a host prints: raw standard streams of its program, and the
+%% lines that Python code printed (they come over the link, with the number
+%% of their context).
+%%
+%% For each start of the program it listens on a unix socket in a private
+%% directory that is gone as soon as both streams are connected. Lines pass
+%% a rate limit and go to the sink of their stream; the last of stderr are
+%% kept for the report of a crash.
+-module(pyport_stdio).
+-behaviour(gen_server).
+
+-export([start_link/1, listen/1, tail/2, offer/4]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
+
+-export_type([options/0]).
+
+-type options() :: #{host := pid(), backlog := atomics:atomics_ref(),
+                     tmp_dir := file:filename_all(),
+                     stdout := pyport_sink:sink(),
+                     stderr := pyport_sink:sink(),
+                     output_lines_per_s := pos_integer()}.
+-type stream() :: stdout | stderr.
+
+-define(LINE_BYTES_MAX, 8192).
+-define(TAIL_BYTES_MAX, 65536).
+-define(TAIL_LINES_MAX, 400).
+-define(SOCKET_NAME, "stdio").
+-define(PACKETS_ACTIVE, 16).
+-define(DROPPED_REPORT_MS, 1000).
+-define(CONNECT_TIMEOUT_MS, 30000).
+-define(QUIET_MS, 50).
+
+-record(state, {
+    options :: options(),
+    dir = none :: none | file:filename_all(),
+    listener = none :: none | inet:socket(),
+    acceptor = none :: none | pid(),
+    %% a socket names its stream with its first byte
+    sockets = #{} :: #{inet:socket() => new | {stream(), pyport_lines:lines()}},
+    limiters :: #{stream() => pyport_limiter:limiter()},
+    reporting = false :: boolean(),
+    tail = queue:new() :: queue:queue(binary()),
+    tail_lines = 0 :: non_neg_integer(),
+    tail_bytes = 0 :: non_neg_integer(),
+    waiting = none :: none | {pid(), reference()},
+    quiet = none :: none | reference()
+}).
+
+-spec start_link(options()) -> {ok, pid()} | {error, term()}.
+start_link(Options) ->
+    case gen_server:start_link(?MODULE, Options, []) of
+        {ok, Pid} -> {ok, Pid};
+        {error, Reason} -> {error, Reason}
+    end.
+
+%% @doc Prepares for one start of the program: the path for `--stdio'.
+-spec listen(pid()) -> {ok, file:filename_all()} | {error, term()}.
+listen(Stdio) ->
+    gen_server:call(Stdio, listen, infinity).
+
+%% @doc Asks for the last of stderr once the program is gone. The answer is
+%% the message `{Tag, Tail :: binary()}': at end of file, or when nothing
+%% came for a moment, because an orphan may hold the stream open.
+-spec tail(pid(), reference()) -> ok.
+tail(Stdio, Tag) ->
+    gen_server:cast(Stdio, {tail, self(), Tag}).
+
+%% @doc A line of output from the link, which never waits: beyond `Max'
+%% lines that were not taken yet it is counted and dropped.
+-spec offer(pid(), atomics:atomics_ref(),
+            {non_neg_integer(), byte(), binary()}, pos_integer()) -> ok.
+offer(Stdio, Backlog, Output, Max) ->
+    case atomics:add_get(Backlog, 1, 1) > Max of
+        false ->
+            Stdio ! {output, Output},
+            ok;
+        true ->
+            ok = atomics:sub(Backlog, 1, 1),
+            atomics:add(Backlog, 2, 1)
+    end.
+
+-spec init(options()) -> {ok, #state{}}.
+init(#{output_lines_per_s := PerSecond} = Options) ->
+    _ = process_flag(trap_exit, true),
+    Limiter = pyport_limiter:new(PerSecond, now_ms()),
+    {ok, #state{options = Options,
+                limiters = #{stdout => Limiter, stderr => Limiter}}}.
+
+-spec handle_call(listen, gen_server:from(), #state{}) ->
+          {reply, {ok, file:filename_all()} | {error, term()}, #state{}}.
+handle_call(listen, _From, State0) ->
+    State = (forget(State0))#state{tail = queue:new(), tail_lines = 0,
+                                   tail_bytes = 0},
+    case pyport_tmp:create(maps:get(tmp_dir, State#state.options)) of
+        {ok, Dir} -> listen_in(Dir, State);
+        {error, _} = Error -> {reply, Error, State}
+    end.
+
+-spec listen_in(file:filename_all(), #state{}) ->
+          {reply, {ok, file:filename_all()} | {error, term()}, #state{}}.
+listen_in(Dir, State) ->
+    Path = filename:join(Dir, ?SOCKET_NAME),
+    case gen_tcp:listen(0, [{ifaddr, {local, Path}}, binary,
+                            {active, false}, {packet, raw},
+                            {buffer, 65536}]) of
+        {ok, Listener} ->
+            Server = self(),
+            Acceptor = spawn_link(fun() -> accept(Listener, Server, 2) end),
+            {reply, {ok, Path}, State#state{dir = Dir, listener = Listener,
+                                            acceptor = Acceptor}};
+        {error, Posix} ->
+            ok = pyport_tmp:remove({Dir, [?SOCKET_NAME]}),
+            {reply, {error, {tmp_dir, Dir, Posix}}, State}
+    end.
+
+%% Ends with the second stream, with its listener or with the time.
+-spec accept(inet:socket(), pid(), non_neg_integer()) -> ok.
+accept(_, Server, 0) ->
+    Server ! {connected, self()},
+    ok;
+accept(Listener, Server, Left) ->
+    case gen_tcp:accept(Listener, ?CONNECT_TIMEOUT_MS) of
+        {ok, Socket} ->
+            ok = gen_tcp:controlling_process(Socket, Server),
+            Server ! {accepted, Socket},
+            accept(Listener, Server, Left - 1);
+        {error, _} ->
+            Server ! {connected, self()},
+            ok
+    end.
+
+-spec handle_cast({tail, pid(), reference()}, #state{}) -> {noreply, #state{}}.
+handle_cast({tail, From, Tag}, State) ->
+    {noreply, told(quiet(State#state{waiting = {From, Tag}}))}.
+
+-spec handle_info(term(), #state{}) -> {noreply, #state{}}.
+handle_info({tcp, Socket, Bytes}, State) ->
+    {noreply, quiet(received(Socket, Bytes, State))};
+handle_info({tcp_passive, Socket}, State) ->
+    _ = inet:setopts(Socket, [{active, ?PACKETS_ACTIVE}]),
+    {noreply, State};
+handle_info({output, {Context, Stream, Text}}, State) ->
+    {noreply, output(Context, Stream, Text, State)};
+handle_info({accepted, Socket}, #state{sockets = Sockets} = State) ->
+    _ = inet:setopts(Socket, [{active, ?PACKETS_ACTIVE}]),
+    {noreply, State#state{sockets = Sockets#{Socket => new}}};
+handle_info({connected, Acceptor}, #state{acceptor = Acceptor} = State) ->
+    {noreply, told(unlisten(State))};
+handle_info({tcp_closed, Socket}, State) ->
+    {noreply, told(ended(Socket, State))};
+handle_info({tcp_error, Socket, _}, State) ->
+    {noreply, told(ended(Socket, State))};
+handle_info({timeout, Timer, quiet}, #state{quiet = Timer} = State) ->
+    {noreply, told(forget(State))};
+handle_info(report, State) ->
+    {noreply, report(State#state{reporting = false})};
+handle_info(_, State) ->
+    {noreply, State}.
+
+-spec terminate(term(), #state{}) -> ok.
+terminate(_, State) ->
+    _ = forget(State),
+    ok.
+
+%% streams
+
+-spec received(inet:socket(), binary(), #state{}) -> #state{}.
+received(Socket, Bytes, #state{sockets = Sockets} = State) ->
+    case {Sockets, Bytes} of
+        {#{Socket := new}, <<1, Rest/binary>>} ->
+            named(Socket, stdout, Rest, State);
+        {#{Socket := new}, <<2, Rest/binary>>} ->
+            named(Socket, stderr, Rest, State);
+        {#{Socket := new}, _} ->
+            ended(Socket, State);
+        {#{Socket := {Stream, Lines}}, _} ->
+            fed(Socket, Stream, pyport_lines:feed(Bytes, Lines), State);
+        _ ->
+            State
+    end.
+
+-spec named(inet:socket(), stream(), binary(), #state{}) -> #state{}.
+named(Socket, Stream, Bytes, State) ->
+    Lines = pyport_lines:new(?LINE_BYTES_MAX),
+    fed(Socket, Stream, pyport_lines:feed(Bytes, Lines), State).
+
+-spec fed(inet:socket(), stream(), {[binary()], pyport_lines:lines()},
+          #state{}) -> #state{}.
+fed(Socket, Stream, {Complete, Lines}, #state{sockets = Sockets} = State) ->
+    emit(undefined, Stream, Complete,
+         State#state{sockets = Sockets#{Socket := {Stream, Lines}}}).
+
+-spec ended(inet:socket(), #state{}) -> #state{}.
+ended(Socket, #state{sockets = Sockets} = State) ->
+    ok = gen_tcp:close(Socket),
+    case maps:take(Socket, Sockets) of
+        {{Stream, Lines}, Left} ->
+            emit(undefined, Stream, pyport_lines:rest(Lines),
+                 State#state{sockets = Left});
+        {new, Left} ->
+            State#state{sockets = Left};
+        error ->
+            State
+    end.
+
+%% Both streams have ended, or nobody waits for more.
+-spec told(#state{}) -> #state{}.
+told(#state{waiting = {From, Tag}, acceptor = none, sockets = Sockets} = State)
+  when map_size(Sockets) =:= 0 ->
+    From ! {Tag, text(State)},
+    stop_quiet(State#state{waiting = none});
+told(State) ->
+    State.
+
+-spec text(#state{}) -> binary().
+text(#state{tail = Tail}) ->
+    Lines = queue:to_list(Tail),
+    pyport_lines:valid(iolist_to_binary(lists:join($\n, Lines))).
+
+%% Starts the wait for silence anew.
+-spec quiet(#state{}) -> #state{}.
+quiet(#state{waiting = none} = State) ->
+    State;
+quiet(State) ->
+    Timer = erlang:start_timer(?QUIET_MS, self(), quiet),
+    (stop_quiet(State))#state{quiet = Timer}.
+
+-spec stop_quiet(#state{}) -> #state{}.
+stop_quiet(#state{quiet = none} = State) ->
+    State;
+stop_quiet(#state{quiet = Timer} = State) ->
+    _ = erlang:cancel_timer(Timer),
+    State#state{quiet = none}.
+
+%% Closes whatever is open and leaves nothing in the file system.
+-spec forget(#state{}) -> #state{}.
+forget(#state{sockets = Sockets} = State) ->
+    lists:foldl(fun ended/2, unlisten(State), maps:keys(Sockets)).
+
+-spec unlisten(#state{}) -> #state{}.
+unlisten(#state{dir = none} = State) ->
+    State;
+unlisten(#state{dir = Dir, listener = Listener} = State) ->
+    ok = gen_tcp:close(Listener),
+    ok = pyport_tmp:remove({Dir, [?SOCKET_NAME]}),
+    State#state{dir = none, listener = none, acceptor = none}.
+
+%% lines
+
+-spec output(non_neg_integer(), byte(), binary(), #state{}) -> #state{}.
+output(Context, Stream, Text, #state{options = Options} = State) ->
+    #{backlog := Backlog} = Options,
+    ok = atomics:sub(Backlog, 1, 1),
+    Name = case Stream of 2 -> stderr; _ -> stdout end,
+    case atomics:get(Backlog, 2) of
+        0 ->
+            ok;
+        _ ->
+            Lost = atomics:exchange(Backlog, 2, 0),
+            lost(Name, Lost, State)
+    end,
+    emit(Context, Name, [Text], State).
+
+-spec emit(non_neg_integer() | undefined, stream(), [binary()], #state{}) ->
+          #state{}.
+emit(_, _, [], State) ->
+    State;
+emit(Context, Stream, Lines, #state{limiters = Limiters} = State0) ->
+    {Passed, Dropped, Limiter} =
+        pyport_limiter:take(length(Lines), now_ms(), maps:get(Stream, Limiters)),
+    State = remember(Stream, Lines, State0),
+    ok = lost(Stream, Dropped, State),
+    Texts = [pyport_lines:valid(Line) || Line <- lists:sublist(Lines, Passed)],
+    ok = pyport_sink:write(sink(Stream, State), tag(Context, Stream, State),
+                           Texts),
+    report_later(Limiter, State#state{limiters = Limiters#{Stream := Limiter}}).
+
+-spec sink(stream(), #state{}) -> pyport_sink:sink().
+sink(Stream, #state{options = Options}) -> maps:get(Stream, Options).
+
+-spec tag(non_neg_integer() | undefined, stream(), #state{}) ->
+          pyport_sink:tag().
+tag(Context, Stream, #state{options = #{host := Host}}) ->
+    #{host => Host, context => Context, stream => Stream}.
+
+%% The report of a crash is made of the end of stderr, whatever the limits.
+-spec remember(stream(), [binary()], #state{}) -> #state{}.
+remember(stdout, _, State) ->
+    State;
+remember(stderr, Lines, State) ->
+    lists:foldl(fun remember_line/2, State, Lines).
+
+-spec remember_line(binary(), #state{}) -> #state{}.
+remember_line(Line, #state{tail = Tail, tail_lines = Count,
+                           tail_bytes = Bytes} = State) ->
+    forget_old(State#state{tail = queue:in(binary:copy(Line), Tail),
+                           tail_lines = Count + 1,
+                           tail_bytes = Bytes + byte_size(Line)}).
+
+-spec forget_old(#state{}) -> #state{}.
+forget_old(#state{tail = Tail, tail_lines = Count, tail_bytes = Bytes} = State)
+  when Count > ?TAIL_LINES_MAX; Bytes > ?TAIL_BYTES_MAX ->
+    {{value, Line}, Left} = queue:out(Tail),
+    forget_old(State#state{tail = Left, tail_lines = Count - 1,
+                           tail_bytes = Bytes - byte_size(Line)});
+forget_old(State) ->
+    State.
+
+%% Lines that were dropped are counted, and reported once some may pass.
+-spec report_later(pyport_limiter:limiter(), #state{}) -> #state{}.
+report_later(Limiter, #state{reporting = false} = State) ->
+    case pyport_limiter:dropped(Limiter) of
+        0 ->
+            State;
+        _ ->
+            _ = erlang:send_after(?DROPPED_REPORT_MS, self(), report),
+            State#state{reporting = true}
+    end;
+report_later(_, State) ->
+    State.
+
+-spec report(#state{}) -> #state{}.
+report(#state{limiters = Limiters} = State) ->
+    maps:fold(fun report/3, State, Limiters).
+
+-spec report(stream(), pyport_limiter:limiter(), #state{}) -> #state{}.
+report(Stream, Limiter0, #state{limiters = Limiters} = State) ->
+    case pyport_limiter:dropped(Limiter0) of
+        0 ->
+            State;
+        _ ->
+            {Dropped, Limiter} = pyport_limiter:report(now_ms(), Limiter0),
+            ok = lost(Stream, Dropped, State),
+            report_later(Limiter,
+                         State#state{limiters = Limiters#{Stream := Limiter}})
+    end.
+
+-spec lost(stream(), non_neg_integer(), #state{}) -> ok.
+lost(_, 0, _) ->
+    ok;
+lost(Stream, Count, #state{options = #{output_lines_per_s := Rate}} = State) ->
+    pyport_sink:dropped(sink(Stream, State), tag(undefined, Stream, State),
+                        Count, Rate).
+
+-spec now_ms() -> integer().
+now_ms() -> erlang:monotonic_time(millisecond).

@@ -1,0 +1,208 @@
+#!/usr/bin/python3
+"""A program that speaks docs/protocol.md on descriptors 3 and 4 without hosting anything.
+
+It answers a CALL, EVAL or EXEC with the request's own term, and misbehaves when asked: by a word
+in the environment variable FAKE_START (at start) or in the term of a request (later). Used by the
+suites of the link and of the host.
+"""
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import struct
+import sys
+import time
+
+OK, EXCEPTION, ERROR, OUTPUT, DYING, BATCH = 0x80, 0x81, 0x82, 0x90, 0x91, 0x7F
+PONG = b"\x83w\x04pong"
+ATOM_OK = b"\x83w\x02ok"
+ATOM_TRUE = b"\x83w\x04true"
+ATOM_TIMEOUT = b"\x83w\x07timeout"
+
+held: dict[int, bytes] = {}
+seen: list[str] = []
+
+
+def atom(name: str) -> bytes:
+    return b"w" + bytes([len(name)]) + name.encode()
+
+
+def hello(protocol: int) -> bytes:
+    """The map that answers HELLO."""
+    pairs = [
+        (atom("protocol"), b"a" + bytes([protocol])),
+        (atom("version"), binary(b"fake")),
+        (atom("python"), binary(b"none")),
+        (atom("os_pid"), b"b" + struct.pack(">i", os.getpid())),
+        (atom("frame_bytes_max"), b"b" + struct.pack(">i", 1 << 26)),
+    ]
+    return b"\x83t" + struct.pack(">I", len(pairs)) + b"".join(k + v for k, v in pairs)
+
+
+def binary(data: bytes) -> bytes:
+    return b"m" + struct.pack(">I", len(data)) + data
+
+
+def read_exactly(count: int) -> bytes:
+    data = b""
+    while len(data) < count:
+        part = os.read(3, count - len(data))
+        if not part:
+            os._exit(0)
+        data += part
+    return data
+
+
+def write(data: bytes) -> None:
+    while data:
+        data = data[os.write(4, data):]
+
+
+def send(*messages: bytes) -> None:
+    """One packet: a batch if there are several messages."""
+    content = messages[0]
+    if len(messages) > 1:
+        parts = (struct.pack(">I", len(m)) + m for m in messages)
+        content = bytes([BATCH]) + b"".join(parts)
+    write(struct.pack(">I", len(content)) + content)
+
+
+def answer(kind: int, request: int, term: bytes) -> bytes:
+    return struct.pack(">BQ", kind, request) + term
+
+
+def connect_stdio() -> None:
+    for option in sys.argv[1:]:
+        if option.startswith("--stdio="):
+            for descriptor in (1, 2):
+                stream = socket.socket(socket.AF_UNIX)
+                stream.connect(option[len("--stdio="):])
+                stream.sendall(bytes([descriptor]))
+                os.dup2(stream.fileno(), descriptor)
+
+
+def start(fault: str) -> None:
+    """Faults before the hello."""
+    if fault == "exit":
+        os.write(2, b"no Python here\n")
+        os._exit(69)
+    elif fault == "garbage":
+        write(b"GET / HTTP/1.1\r\n\r\n" * 10)
+    elif fault == "torn":
+        send(b"\x7f\x00\x00\x10\x00short")
+    elif fault == "silence":
+        signal.pause()
+
+
+def misbehave(term: bytes, request: int) -> bool:
+    """What the term asks for; true if the request is not to be answered now."""
+    if b"die_segv" in term:
+        os.write(2, b"said before\nFatal Python error: Segmentation fault\n\n  File x\n")
+        os.kill(os.getpid(), signal.SIGSEGV)
+    elif b"die_exit" in term:
+        os._exit(7)
+    elif b"die_orphan" in term:
+        if os.fork() == 0:
+            os.close(3)
+            os.close(4)
+            os.setsid()
+            time.sleep(5)
+            os._exit(0)
+        os.write(2, b"left an orphan\n")
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif b"die_memory" in term:
+        send(answer(DYING, 0, b"\x83" + atom("memory_limit")))
+        os._exit(1)
+    elif b"bad_torn" in term:
+        send(b"\x7f\x00\x00\x10\x00short")
+    elif b"bad_op" in term:
+        send(answer(0x55, request, ATOM_OK))
+    elif b"bad_length" in term:
+        write(b"\x7f\xff\xff\xff garbage for ever")
+        signal.pause()
+    elif b"hang" in term:
+        signal.pause()
+    elif b"stop" in term:
+        os.kill(os.getpid(), signal.SIGSTOP)
+    elif b"hold" in term:
+        held[request] = term
+    else:
+        return False
+    return True
+
+
+def run(request: int, context: int, env: int, timeout: int, term: bytes) -> None:
+    if misbehave(term, request):
+        return
+    if b"raise" in term:
+        parts = binary(b"ValueError") + binary("bad \u00e9".encode()) + binary(b"trace")
+        send(answer(EXCEPTION, request, b"\x83h\x03" + parts))
+    elif b"refuse" in term:
+        send(answer(ERROR, request, ATOM_TIMEOUT))
+    elif b"print" in term:
+        send(struct.pack(">BQB", OUTPUT, context, 1) + b"printed", answer(OK, request, term))
+    elif b"flood" in term:
+        os.write(1, b"line\n" * 5000)
+        send(answer(OK, request, term))
+    elif b"unknown_id" in term:
+        send(answer(OK, request + 1000000, term), answer(OK, request, term))
+    elif b"release" in term:
+        send(*(answer(OK, r, t) for r, t in held.items()), answer(OK, request, term))
+        held.clear()
+    elif b"seen" in term:
+        send(answer(OK, request, b"\x83" + binary(" ".join(seen).encode())))
+    elif b"where" in term:
+        place = f"{context} {env} {timeout}".encode()
+        send(answer(OK, request, b"\x83" + binary(place)))
+    else:
+        send(answer(OK, request, term))
+
+
+def control(op: int, request: int) -> None:
+    if op == 0x01:
+        send(answer(OK, request, hello(2 if os.environ.get("FAKE_START") == "version" else 1)))
+    elif op == 0x02:
+        seen.append("ping")
+        send(answer(OK, request, PONG))
+    elif op == 0x03:
+        send(answer(OK, request, b"\x83t\x00\x00\x00\x01" + atom("rss_bytes") + b"a\x07"))
+    elif op == 0x04:
+        seen.append("cancel")
+        held.pop(request, None)
+    elif op in (0x06, 0x07):
+        seen.append("open" if op == 0x06 else "close")
+        send(answer(OK, request, ATOM_OK))
+    else:
+        send(answer(OK, request, ATOM_TRUE))
+
+
+def message(data: bytes) -> None:
+    op, request = struct.unpack_from(">BQ", data)
+    if op < 0x10:
+        control(op, request)
+        return
+    _, context, env, timeout = struct.unpack_from(">BIQI", data, 9)
+    if op == 0x13:
+        seen.append(f"drop-{context}")
+        return
+    run(request, context, env, timeout, data[26:])
+
+
+def main() -> None:
+    connect_stdio()
+    start(os.environ.get("FAKE_START", ""))
+    while True:
+        content = read_exactly(struct.unpack(">I", read_exactly(4))[0])
+        if content[0] != BATCH:
+            message(content)
+            continue
+        offset = 1
+        while offset < len(content):
+            (size,) = struct.unpack_from(">I", content, offset)
+            message(content[offset + 4:offset + 4 + size])
+            offset += 4 + size
+
+
+if __name__ == "__main__":
+    main()
