@@ -3,7 +3,8 @@
 %% bounds their number and bytes together with those in flight.
 -module(pyport_held).
 
--export([new/0, add/3, take/2, count/1, bytes/1, in_order/1]).
+-export([new/0, add/3, take/2, count/1, bytes/1, in_order/1,
+         answer_all/2]).
 
 -export_type([held/0, request/0]).
 
@@ -48,3 +49,10 @@ bytes(#held{bytes = Bytes}) -> Bytes.
 %% @doc First come, first served.
 -spec in_order(held()) -> [{request(), ArrivedMs :: integer()}].
 in_order(#held{requests = All}) -> lists:reverse(All).
+
+%% @doc Gives everybody the same error.
+-spec answer_all(term(), held()) -> ok.
+answer_all(Reason, #held{requests = All}) ->
+    _ = [Caller ! {Ref, error, Reason}
+         || {{request, Caller, Ref, _, _, _, _, _, _}, _} <- All],
+    ok.

@@ -126,7 +126,8 @@ control_async(Link, Op, Term) ->
 -spec setup(pid(), non_neg_integer(), binary(), timeout()) -> reference().
 setup(Link, Context, Code, Timeout) ->
     Ref = make_ref(),
-    Link ! {setup, self(), Ref, Context, Timeout, term_to_binary(Code)},
+    Link ! {setup, {request, self(), Ref, exec, Context, none, 0, Timeout,
+                    term_to_binary(Code)}},
     Ref.
 
 %% @doc Reads an answer that came as a message.

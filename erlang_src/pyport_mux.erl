@@ -14,7 +14,7 @@
 %% </ul>
 -module(pyport_mux).
 
--export([start_link/1, output_backlog_max/0]).
+-export([start_link/1]).
 %% proc_lib and sys
 -export([init/2, system_continue/3, system_terminate/4, system_get_state/1,
          system_code_change/4]).
@@ -28,10 +28,7 @@
 %% A run message in a batch of one, and in a batch of more.
 -define(RUN_HEADER_BYTES, 31).
 -define(RUN_ENTRY_BYTES, 30).
--define(TIMEOUT_MS_MAX, 16#FFFFFFFF).
--define(DEADLINE_GRACE_MS, 1000).
 -define(OUTPUT_BACKLOG_MAX, 4000).
--define(PROTOCOL, 1).
 -define(SPAWN_OPTIONS,
         [link, {min_heap_size, 1 bsl 18}, {min_bin_vheap_size, 1 bsl 20}]).
 
@@ -43,19 +40,13 @@
                      frame_bytes_max := pos_integer(),
                      silence := pos_integer(),
                      ping_timeout := pos_integer(), atom() => term()}.
--type entry() :: {pid() | reference(), reference(), Bytes :: non_neg_integer(),
-                  DeadlineMs :: infinity | integer()}
-               | hello | ping.
-
 -record(mux, {
     host :: pid(),
     stdio :: pid(),
     backlog :: atomics:atomics_ref(),
-    queue_max :: pos_integer(),
-    queue_bytes_max :: pos_integer(),
+    limits :: pyport_inflight:limits(),
     frame_bytes_max :: pos_integer(),
-    silence_ms :: pos_integer(),
-    ping_timeout_ms :: pos_integer(),
+    watch :: pyport_watch:watch(),
     port = none :: port() | none,
     os_pid :: non_neg_integer() | undefined,
     %% hello: waits for its answer; opening: the host prepares the contexts
@@ -65,22 +56,14 @@
     announced = none :: atom(),
     held = pyport_held:new() :: pyport_held:held(),
     next_id = 1 :: pos_integer(),
-    pending = #{} :: #{pos_integer() => entry()},
+    pending = #{} :: pyport_inflight:table(),
     pending_bytes = 0 :: non_neg_integer(),
     %% the packet that is being filled, last first
     out = [] :: [iodata()],
     out_count = 0 :: non_neg_integer(),
     out_bytes = 0 :: non_neg_integer(),
-    now_ms = 0 :: integer(),
-    ticking = false :: boolean(),
-    %% something arrived since the last tick; a ping is out since then
-    heard = false :: boolean(),
-    ping_ms = none :: none | integer()
+    now_ms = 0 :: integer()
 }).
-
-%% @doc How many lines of output may wait for the process that takes them.
--spec output_backlog_max() -> pos_integer().
-output_backlog_max() -> ?OUTPUT_BACKLOG_MAX.
 
 -spec start_link(options()) -> {ok, pid()}.
 start_link(Options) ->
@@ -93,10 +76,10 @@ init(Host, Options) ->
     #{stdio := Stdio, backlog := Backlog, queue_max := QueueMax,
       queue_bytes_max := QueueBytesMax, frame_bytes_max := FrameBytesMax,
       silence := Silence, ping_timeout := PingTimeout} = Options,
-    loop(#mux{host = Host, stdio = Stdio, backlog = Backlog,
-              queue_max = QueueMax, queue_bytes_max = QueueBytesMax,
-              frame_bytes_max = FrameBytesMax, silence_ms = Silence,
-              ping_timeout_ms = PingTimeout}).
+    Limits = {QueueMax, QueueBytesMax, FrameBytesMax - ?RUN_HEADER_BYTES},
+    loop(#mux{host = Host, stdio = Stdio, backlog = Backlog, limits = Limits,
+              frame_bytes_max = FrameBytesMax,
+              watch = pyport_watch:new(Silence, PingTimeout)}).
 
 %% A packet goes out when it is full or when the mailbox is empty.
 -spec loop(#mux{}) -> no_return().
@@ -112,17 +95,17 @@ loop(S) ->
 handle({request, _, _, _, _, _, _, _, _} = Request, #mux{phase = up} = S) ->
     request(Request, S);
 handle({Port, {data, Packet}}, #mux{port = Port} = S) ->
-    packet(Packet, S#mux{heard = true, ping_ms = none});
+    packet(Packet, S#mux{watch = pyport_watch:heard(S#mux.watch)});
 handle({request, _, _, _, _, _, _, _, _} = Request, S) ->
     hold(Request, S);
 handle({'DOWN', _, process, Caller, _}, S) ->
     caller_down(Caller, S);
 handle({control, Ref, Op, Term}, S) ->
     control(Ref, Op, Term, S);
-handle({setup, Host, Tag, Context, Timeout, Term}, S) ->
-    setup({Host, Tag, Context, Timeout, Term}, S);
+handle({setup, Request}, #mux{port = Port} = S) when Port =/= none ->
+    request(Request, S);
 handle(tick, S) ->
-    tick(S#mux{now_ms = now_ms(), ticking = false});
+    tick(S#mux{now_ms = now_ms(), watch = pyport_watch:fired(S#mux.watch)});
 handle({timeout, _, {held, Ref}}, S) ->
     held_timeout(Ref, S);
 handle({pyport_host, Command}, S) ->
@@ -154,45 +137,26 @@ request({request, Caller, Ref, _, _, _, _, _, Term} = Request, S0) ->
 
 -spec refusal(non_neg_integer(), #mux{}) -> none | term().
 refusal(Bytes, #mux{pending = Pending, pending_bytes = PendingBytes,
-                    held = Held, queue_max = Max, queue_bytes_max = BytesMax,
-                    frame_bytes_max = FrameMax}) ->
+                    held = Held, limits = Limits}) ->
     Count = map_size(Pending) + pyport_held:count(Held),
     Waiting = PendingBytes + pyport_held:bytes(Held),
-    if
-        Count >= Max ->
-            {overloaded, Count, Max};
-        Waiting + Bytes > BytesMax ->
-            {overloaded, Waiting, BytesMax};
-        Bytes > FrameMax - ?RUN_HEADER_BYTES ->
-            {too_large, Bytes, FrameMax - ?RUN_HEADER_BYTES};
-        true ->
-            none
-    end.
+    pyport_inflight:refusal(Bytes, {Count, Waiting}, Limits).
 
 -spec send(pyport_held:request(), timeout(), integer(), #mux{}) -> #mux{}.
 send({request, Caller, Ref, Op, Context, Env, Flags, _, Term}, Timeout, NowMs,
      #mux{next_id = Id} = S) ->
     Bytes = byte_size(Term),
+    TimeoutMs = pyport_inflight:timeout_ms(Timeout),
     EnvNumber = pyport_callers:note(Caller, Id, Env, Context),
     Message = pyport_wire:entry(op_byte(Op), Id, Flags, Context, EnvNumber,
-                                timeout_ms(Timeout), Term, Bytes),
-    pend({Caller, Ref, Bytes, deadline(Timeout, NowMs)}, Bytes, Message,
+                                TimeoutMs, Term, Bytes),
+    pend({Caller, Ref, Bytes, pyport_inflight:deadline(Timeout, NowMs)}, Bytes, Message,
          Bytes + ?RUN_ENTRY_BYTES, S).
 
 -spec op_byte(pyport_link:op()) -> 16#10..16#12.
 op_byte(call) -> 16#10;
 op_byte(eval) -> 16#11;
 op_byte(exec) -> 16#12.
-
-%% On the wire 0 is no limit.
--spec timeout_ms(timeout()) -> 0..?TIMEOUT_MS_MAX.
-timeout_ms(infinity) -> 0;
-timeout_ms(0) -> 1;
-timeout_ms(Ms) -> min(Ms, ?TIMEOUT_MS_MAX).
-
--spec deadline(timeout(), integer()) -> infinity | integer().
-deadline(infinity, _) -> infinity;
-deadline(Ms, NowMs) -> NowMs + Ms.
 
 %% The clock is read once for each packet.
 -spec fresh(#mux{}) -> #mux{}.
@@ -203,11 +167,12 @@ fresh(S) -> S.
 now_ms() -> erlang:monotonic_time(millisecond).
 
 %% Puts a message that will be answered into the packet.
--spec pend(entry(), non_neg_integer(), iodata(), pos_integer(), #mux{}) ->
+-spec pend(pyport_inflight:entry(), non_neg_integer(), iodata(), pos_integer(), #mux{}) ->
           #mux{}.
 pend(Entry, Bytes, Message, MessageBytes, S0) ->
     #mux{next_id = Id, pending = Pending, pending_bytes = PendingBytes} = S =
-        push(Message, MessageBytes, ticking(S0)),
+        push(Message, MessageBytes,
+             S0#mux{watch = pyport_watch:arm(S0#mux.watch)}),
     S#mux{next_id = Id + 1, pending = Pending#{Id => Entry},
           pending_bytes = PendingBytes + Bytes}.
 
@@ -246,16 +211,6 @@ control(Ref, _, _, #mux{refuse = Death} = S) ->
     Ref ! {Ref, error, {context_died, Death}},
     S.
 
--spec setup({pid(), reference(), non_neg_integer(), timeout(), binary()},
-            #mux{}) -> #mux{}.
-setup({Host, Tag, Context, Timeout, Term}, #mux{next_id = Id} = S0) ->
-    #mux{now_ms = NowMs} = S = fresh(S0),
-    Bytes = byte_size(Term),
-    Message = pyport_wire:entry(op_byte(exec), Id, 0, Context, 0,
-                                timeout_ms(Timeout), Term, Bytes),
-    pend({Host, Tag, Bytes, deadline(Timeout, NowMs)}, Bytes, Message,
-         Bytes + ?RUN_ENTRY_BYTES, S).
-
 %% answers
 
 -spec packet(binary(), #mux{}) -> #mux{}.
@@ -271,7 +226,7 @@ packet(Message, S) ->
     event(Message, S).
 
 %% The two that change with each answer are arguments and not in the record.
--spec messages(binary(), #{pos_integer() => entry()}, non_neg_integer(),
+-spec messages(binary(), pyport_inflight:table(), non_neg_integer(),
                #mux{}) -> #mux{}.
 messages(<<Size:32, Kind, Id:64, Term:(Size - 9)/binary, Rest/binary>>,
          Pending, Bytes, S) when Kind >= 16#80, Kind =< 16#82 ->
@@ -296,22 +251,17 @@ messages(<<>>, Pending, Bytes, S) ->
 messages(Torn, Pending, Bytes, S) ->
     broken(Torn, S#mux{pending = Pending, pending_bytes = Bytes}).
 
--spec answer(entry(), byte(), binary(), #mux{}) -> #mux{}.
+-spec answer(pyport_inflight:entry(), byte(), binary(), #mux{}) -> #mux{}.
 answer({Dest, Ref, Bytes, _}, Kind, Term, #mux{pending_bytes = Sum} = S) ->
     Dest ! {Ref, Kind, Term},
     S#mux{pending_bytes = Sum - Bytes};
 answer(ping, _, _, S) ->
     S;
 answer(hello, Kind, Term, S) ->
-    case {Kind, pyport_term:decode(Term)} of
-        {16#80, {ok, #{protocol := ?PROTOCOL} = Hello}} ->
-            tell({hello, Hello}, S#mux{phase = opening});
-        {16#80, {ok, #{protocol := Theirs}}} ->
-            gone({refused, {protocol_mismatch, ?PROTOCOL, Theirs}}, S);
-        {16#82, {ok, Reason}} ->
-            gone({refused, Reason}, S);
-        _ ->
-            broken(Term, S)
+    case pyport_program:greeting(Kind, Term) of
+        {ok, Hello} -> tell({hello, Hello}, S#mux{phase = opening});
+        {refused, _} = Refused -> gone(Refused, S);
+        error -> broken(Term, S)
     end.
 
 -spec event(binary(), #mux{}) -> #mux{}.
@@ -337,26 +287,24 @@ broken(Read, #mux{os_pid = OsPid} = S) ->
 %% callers that die, programs that start
 
 -spec caller_down(pid(), #mux{}) -> #mux{}.
+caller_down(Caller, #mux{port = none} = S) ->
+    _ = pyport_callers:forget(Caller),
+    S;
 caller_down(Caller, S) ->
     {Id, Places} = pyport_callers:forget(Caller),
-    lists:foldl(fun drop_env/2, cancel(Id, S), Places).
+    lists:foldl(fun(Place, Acc) ->
+                    push(pyport_wire:env_drop(Place), ?RUN_ENTRY_BYTES, Acc)
+                end, cancel(Id, S), Places).
 
 -spec cancel(non_neg_integer(), #mux{}) -> #mux{}.
 cancel(Id, #mux{pending = Pending, pending_bytes = Sum} = S) ->
     case maps:take(Id, Pending) of
-        {{_, _, Bytes, _}, Left} when S#mux.port =/= none ->
+        {{_, _, Bytes, _}, Left} ->
             push(pyport_wire:control(cancel, Id, <<>>), 13,
                  S#mux{pending = Left, pending_bytes = Sum - Bytes});
         _ ->
             S
     end.
-
--spec drop_env(pyport_callers:place(), #mux{}) -> #mux{}.
-drop_env(_, #mux{port = none} = S) ->
-    S;
-drop_env({Context, Env}, S) ->
-    push(pyport_wire:entry(16#13, 0, 0, Context, Env, 0, <<>>, 0),
-         ?RUN_ENTRY_BYTES, S).
 
 -spec hold(pyport_held:request(), #mux{}) -> #mux{}.
 hold({request, Caller, Ref, _, _, _, _, Timeout, Term} = Request,
@@ -364,8 +312,8 @@ hold({request, Caller, Ref, _, _, _, _, Timeout, Term} = Request,
     case refusal(byte_size(Term), S) of
         none ->
             ok = pyport_callers:meet(Caller),
-            _ = [erlang:start_timer(min(Timeout, ?TIMEOUT_MS_MAX), self(),
-                                    {held, Ref}) || Timeout =/= infinity],
+            _ = [erlang:start_timer(pyport_inflight:timeout_ms(Timeout),
+                                    self(), {held, Ref}) || Timeout =/= infinity],
             S#mux{held = pyport_held:add(Request, now_ms(), Held)};
         Reason ->
             Caller ! {Ref, error, Reason},
@@ -404,8 +352,9 @@ command({start, Spec}, #mux{phase = down, next_id = Id} = S0) ->
     case pyport_program:open(Spec) of
         {ok, Port, OsPid} ->
             S = S0#mux{port = Port, os_pid = OsPid, phase = hello,
-                       refuse = none, announced = none, ping_ms = none},
-            Term = term_to_binary(#{protocol => ?PROTOCOL}),
+                       refuse = none, announced = none,
+                       watch = pyport_watch:restart(S0#mux.watch)},
+            Term = pyport_program:hello(),
             Hello = pyport_wire:control(hello, Id, Term),
             tell({started, OsPid},
                  flush(pend(hello, 0, Hello, byte_size(Term) + 13, S)));
@@ -418,31 +367,19 @@ command(release, #mux{phase = opening, held = Held} = S) ->
                 pyport_held:in_order(Held));
 command(kill, #mux{port = Port} = S) when Port =/= none ->
     gone(silent, S);
-command({down, Death, Mode}, #mux{phase = down} = S) ->
-    ok = answer_all({context_died, Death}, S#mux.pending),
-    fresh_queue(Mode, Death, S#mux{pending = #{}, pending_bytes = 0});
+command({down, Death, Mode}, #mux{phase = down, held = Held} = S0) ->
+    ok = pyport_inflight:answer_all({context_died, Death}, S0#mux.pending),
+    S = S0#mux{pending = #{}, pending_bytes = 0},
+    case Mode of
+        hold ->
+            S;
+        refuse ->
+            ok = pyport_held:answer_all({context_died, Death}, Held),
+            S#mux{refuse = Death, held = pyport_held:new()}
+    end;
 command(_, S) ->
     %% The program died while the host's command was on its way.
     S.
-
--spec fresh_queue(hold | refuse, pyport_death:death(), #mux{}) -> #mux{}.
-fresh_queue(hold, _, S) ->
-    S;
-fresh_queue(refuse, Death, #mux{held = Held} = S) ->
-    ok = answer_held({context_died, Death}, Held),
-    S#mux{refuse = Death, held = pyport_held:new()}.
-
--spec answer_all(term(), #{pos_integer() => entry()}) -> ok.
-answer_all(Reason, Pending) ->
-    _ = [Dest ! {Ref, error, Reason}
-         || {Dest, Ref, _, _} <- maps:values(Pending)],
-    ok.
-
--spec answer_held(term(), pyport_held:held()) -> ok.
-answer_held(Reason, Held) ->
-    _ = [element(2, Request) ! {element(3, Request), error, Reason}
-         || {Request, _} <- pyport_held:in_order(Held)],
-    ok.
 
 -spec tell(pyport_link:event(), #mux{}) -> #mux{}.
 tell(Event, #mux{host = Host} = S) ->
@@ -463,62 +400,42 @@ terminate(Reason, #mux{port = Port, os_pid = OsPid} = S) ->
                {shutdown, {context_died, _} = Died} -> Died;
                _ -> context_destroyed
            end,
-    ok = answer_all(Told, S#mux.pending),
-    ok = answer_held(Told, S#mux.held),
+    ok = pyport_inflight:answer_all(Told, S#mux.pending),
+    ok = pyport_held:answer_all(Told, S#mux.held),
     _ = [pyport_program:close(Port, OsPid, later) || Port =/= none],
     exit(Reason).
 
 %% the backstop
-
--spec ticking(#mux{}) -> #mux{}.
-ticking(#mux{ticking = true} = S) ->
-    S;
-ticking(#mux{silence_ms = Ms} = S) ->
-    _ = erlang:send_after(Ms, self(), tick),
-    S#mux{ticking = true, heard = true}.
 
 -spec tick(#mux{}) -> #mux{}.
 tick(#mux{pending = Pending} = S) when map_size(Pending) =:= 0 ->
     S;
 tick(#mux{port = none} = S) ->
     S;
-tick(S) ->
-    listen(overdue(S)).
+tick(#mux{pending = Pending, now_ms = NowMs} = S) ->
+    Late = pyport_inflight:late(NowMs, Pending),
+    ok = pyport_inflight:answer_all(timeout, Late),
+    listen(lists:foldl(fun cancel/2, S, maps:keys(Late))).
 
--spec overdue(#mux{}) -> #mux{}.
-overdue(#mux{pending = Pending, now_ms = NowMs} = S) ->
-    Late = maps:filter(fun(_, Entry) -> is_late(Entry, NowMs) end, Pending),
-    ok = answer_all(timeout, Late),
-    lists:foldl(fun cancel/2, S, maps:keys(Late)).
-
--spec is_late(entry(), integer()) -> boolean().
-is_late({_, _, _, DeadlineMs}, NowMs) when is_integer(DeadlineMs) ->
-    NowMs > DeadlineMs + ?DEADLINE_GRACE_MS;
-is_late(_, _) ->
-    false.
-
+%% The host watches over a program that says no hello.
 %% What is in the mailbox already counts as heard: the node may have been
 %% suspended itself.
 -spec listen(#mux{}) -> #mux{}.
-listen(#mux{port = Port, ping_ms = PingMs, heard = Heard} = S0) ->
-    S = (ticking(S0))#mux{heard = false},
-    Silent = is_integer(PingMs) andalso
-        S#mux.now_ms - PingMs >= S#mux.ping_timeout_ms,
+listen(#mux{phase = hello, watch = Watch} = S) ->
+    S#mux{watch = pyport_watch:arm(Watch)};
+listen(#mux{port = Port, next_id = Id} = S0) ->
+    {Verdict, Watch} = pyport_watch:verdict(S0#mux.now_ms, S0#mux.watch),
+    S = S0#mux{watch = Watch},
     receive
         {Port, {data, Packet}} ->
-            packet(Packet, S#mux{heard = true, ping_ms = none})
+            packet(Packet, S#mux{watch = pyport_watch:heard(Watch)})
     after 0 ->
-        if
-            Silent -> gone(silent, S);
-            Heard; is_integer(PingMs); S#mux.phase =:= hello -> S;
-            true -> ping(S)
+        case Verdict of
+            ping -> pend(ping, 0, pyport_wire:control(ping, Id, <<>>), 13, S);
+            dead -> gone(silent, S);
+            wait -> S
         end
     end.
-
--spec ping(#mux{}) -> #mux{}.
-ping(#mux{next_id = Id, now_ms = NowMs} = S) ->
-    pend(ping, 0, pyport_wire:control(ping, Id, <<>>), 13,
-         S#mux{ping_ms = NowMs}).
 
 %% sys
 

@@ -3,7 +3,7 @@
 %% line, its port, and its end by force.
 -module(pyport_program).
 
--export([spec/2, open/1, close/3]).
+-export([spec/2, open/1, close/3, hello/0, greeting/2]).
 
 -export_type([spec/0, reason/0]).
 
@@ -16,6 +16,7 @@
 -define(KILL, "/bin/kill").
 -define(KILL_TIMEOUT_MS, 5000).
 -define(LIFELINE_MS, 1000).
+-define(PROTOCOL, 1).
 
 %% What the program takes from the settings of a host as it is.
 -define(SETTINGS, [memory_limit, cpu_limit, kill_after, python_path, spin_us,
@@ -155,4 +156,22 @@ await_exit(Port) ->
         {Port, {data, _}} -> await_exit(Port)
     after ?KILL_TIMEOUT_MS ->
         ok
+    end.
+
+%% @doc The term of a HELLO.
+-spec hello() -> binary().
+hello() -> term_to_binary(#{protocol => ?PROTOCOL}).
+
+%% @doc Reads the answer to a HELLO.
+-spec greeting(byte(), binary()) -> {ok, map()} | {refused, term()} | error.
+greeting(Kind, Term) ->
+    case {Kind, pyport_term:decode(Term)} of
+        {16#80, {ok, #{protocol := ?PROTOCOL} = Hello}} ->
+            {ok, Hello};
+        {16#80, {ok, #{protocol := Theirs}}} ->
+            {refused, {protocol_mismatch, ?PROTOCOL, Theirs}};
+        {16#82, {ok, Reason}} ->
+            {refused, Reason};
+        _ ->
+            error
     end.

@@ -8,7 +8,7 @@
 -module(pyport_wire).
 
 %% writing
--export([entry/8, control/3, batch/1, output/3, answer/3, dying/1]).
+-export([entry/8, control/3, env_drop/1, batch/1, output/3, answer/3, dying/1]).
 %% reading
 -export([split/1, request/1, answer/1]).
 %% names
@@ -46,6 +46,11 @@ entry(Op, Id, Flags, Context, Env, TimeoutMs, Term, TermBytes) ->
 -spec control(op(), non_neg_integer(), binary()) -> iodata().
 control(Op, Id, Term) ->
     [<<(byte_size(Term) + 9):32, (op_byte(Op)), Id:64>> | Term].
+
+%% @doc Forgets an environment of a context, with its length before it.
+-spec env_drop({non_neg_integer(), pos_integer()}) -> iodata().
+env_drop({Context, Env}) ->
+    entry(op_byte(env_drop), 0, 0, Context, Env, 0, <<>>, 0).
 
 %% @doc A packet of entries, each with its length before it.
 -spec batch([iodata()]) -> iodata().
