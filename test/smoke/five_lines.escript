@@ -7,6 +7,7 @@
 
 main(_) ->
     Program = os:getenv("PYPORT_PROGRAM", "priv/pyport"),
+    {ok, _} = timer:apply_after(?ANSWER_MS, erlang, halt, [1]),
 
     Port = open_port({spawn_executable, Program},
                      [{packet, 4}, binary, nouse_stdio, exit_status]),
