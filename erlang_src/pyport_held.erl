@@ -1,10 +1,10 @@
 %% @private
-%% @doc The requests that wait while the program starts. Pure. The link
-%% bounds their number and bytes together with those in flight.
+%% @doc The requests that wait in a link while the program starts. The link
+%% bounds their number and bytes together with those in flight. A request
+%% with a deadline has a timer, `{timeout, _, {held, Ref}}' to the link.
 -module(pyport_held).
 
--export([new/0, add/3, take/2, count/1, bytes/1, in_order/1,
-         answer_all/2]).
+-export([new/0, add/3, expire/2, release/2, answer_all/2, count/1, bytes/1]).
 
 -export_type([held/0, request/0]).
 
@@ -23,32 +23,43 @@
 new() -> #held{}.
 
 -spec add(request(), integer(), held()) -> held().
-add(Request, NowMs, #held{count = Count, bytes = Bytes, requests = All}) ->
-    #held{count = Count + 1, bytes = Bytes + byte_size(element(9, Request)),
+add({request, Caller, Ref, _, _, _, _, Timeout, Term} = Request, NowMs,
+    #held{count = Count, bytes = Bytes, requests = All}) ->
+    ok = pyport_callers:meet(Caller),
+    _ = [erlang:start_timer(pyport_inflight:timeout_ms(Timeout), self(),
+                            {held, Ref}) || Timeout =/= infinity],
+    #held{count = Count + 1, bytes = Bytes + byte_size(Term),
           requests = [{Request, NowMs} | All]}.
 
-%% @doc Takes out the request with this reference.
--spec take(reference(), held()) -> {request(), held()} | error.
-take(Ref, #held{count = Count, bytes = Bytes, requests = All}) ->
-    case [Held || {Request, _} = Held <- All, element(3, Request) =:= Ref] of
-        [{Request, _} = Held] ->
-            Left = #held{count = Count - 1,
-                         bytes = Bytes - byte_size(element(9, Request)),
-                         requests = lists:delete(Held, All)},
-            {Request, Left};
+%% @doc Answers the request whose timer fired, if it is still here.
+-spec expire(reference(), held()) -> held().
+expire(Ref, #held{count = Count, bytes = Bytes, requests = All} = Held) ->
+    case [Each || {Request, _} = Each <- All, element(3, Request) =:= Ref] of
+        [{{request, Caller, Ref, _, _, _, _, _, Term}, _} = Each] ->
+            Caller ! {Ref, error, timeout},
+            #held{count = Count - 1, bytes = Bytes - byte_size(Term),
+                  requests = lists:delete(Each, All)};
         [] ->
-            error
+            Held
     end.
+
+%% @doc First come, first served, without those whose caller died. The time
+%% that a request was held is time that it does not have any more.
+-spec release(integer(), held()) -> [request()].
+release(NowMs, #held{requests = All}) ->
+    [setelement(8, Request, left(element(8, Request), NowMs - ArrivedMs))
+     || {Request, ArrivedMs} <- lists:reverse(All),
+        pyport_callers:is_known(element(2, Request))].
+
+-spec left(timeout(), integer()) -> timeout().
+left(infinity, _) -> infinity;
+left(Ms, HeldMs) -> max(1, Ms - HeldMs).
 
 -spec count(held()) -> non_neg_integer().
 count(#held{count = Count}) -> Count.
 
 -spec bytes(held()) -> non_neg_integer().
 bytes(#held{bytes = Bytes}) -> Bytes.
-
-%% @doc First come, first served.
--spec in_order(held()) -> [{request(), ArrivedMs :: integer()}].
-in_order(#held{requests = All}) -> lists:reverse(All).
 
 %% @doc Gives everybody the same error.
 -spec answer_all(term(), held()) -> ok.

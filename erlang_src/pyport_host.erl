@@ -2,17 +2,11 @@
 %% @doc The control plane of one host: starts the program, opens contexts in
 %% it, learns of what it died and starts it again.
 %%
-%% == States ==
-%% <dl>
-%% <dt>`starting'</dt><dd>the program was started, its hello is to come</dd>
-%% <dt>`preparing'</dt><dd>the contexts of the slot are opened again and run
-%% their setup code; requests are held by the link</dd>
-%% <dt>`up'</dt><dd>requests flow</dd>
-%% <dt>`ending'</dt><dd>the program is gone; the end of its stderr is
-%% collected before anybody is answered</dd>
-%% <dt>`backoff'</dt><dd>the program dies at once each time: requests get the
-%% last death until the next attempt</dd>
-%% </dl>
+%% Its states: `starting', until the program says hello; `preparing', while
+%% the contexts are opened again and run their setup code and the link holds
+%% requests; `up'; `ending', while the last of stderr is collected before
+%% anybody is answered; `backoff', when the program dies at once each time:
+%% requests get the last death until the next attempt.
 %%
 %% The link, the standard streams and this process are one unit: they are
 %% linked and end together. The supervisor never sees a death of Python.
@@ -46,13 +40,6 @@
 -define(INFO_TIMEOUT_MS, 1000).
 -define(TAIL_TIMEOUT_MS, 1000).
 -define(STOP_TIMEOUT_MS, 5000).
-%% A life shorter than this counts as a failure to start; after so many in
-%% a row the next attempt waits, twice as long each time.
--define(SHORT_LIFE_MS, 1000).
--define(SHORT_LIVES_MAX, 3).
--define(BACKOFF_MIN_MS, 100).
--define(BACKOFF_MAX_MS, 10000).
-
 -record(data, {
     options :: options(),
     link :: pid(),
@@ -65,7 +52,7 @@
     hello = none :: none | map(),
     os_pid :: non_neg_integer() | undefined,
     started_ms = 0 :: integer(),
-    short_lives = 0 :: non_neg_integer(),
+    backoff = pyport_backoff:new() :: pyport_backoff:backoff(),
     restarts = 0 :: non_neg_integer(),
     gone = none :: none | {term(), atom()},
     tail_tag = none :: none | reference(),
@@ -120,14 +107,13 @@ close_context(Host, Number) ->
 info(Host) ->
     case call(Host, info) of
         {error, _} = Error -> Error;
-        {Link, Info} -> maps:merge(counters(Link), Info)
-    end.
-
--spec counters(pid()) -> map().
-counters(Link) ->
-    case pyport_link:control(Link, info, none, ?INFO_TIMEOUT_MS) of
-        {ok, Counters} when is_map(Counters) -> Counters;
-        _ -> #{}
+        {Link, Info} ->
+            case pyport_link:control(Link, info, none, ?INFO_TIMEOUT_MS) of
+                {ok, Counters} when is_map(Counters) ->
+                    maps:merge(Counters, Info);
+                _ ->
+                    Info
+            end
     end.
 
 -spec call(pid(), term()) -> term().
@@ -222,8 +208,7 @@ start(#data{options = Options, link = Link, stdio = Stdio} = Data0) ->
             {keep_state, Data,
              [{state_timeout, maps:get(start_timeout, Options), hello}]};
         {error, Reason} ->
-            {next_state, ending, Data#data{gone = {{not_started, Reason}, none}},
-             [{state_timeout, 0, tail}]}
+            link_event({gone, {not_started, Reason}, none}, starting, Data)
     end.
 
 -spec link_event(pyport_link:event(), state(), #data{}) -> result().
@@ -249,10 +234,9 @@ link_event(_, _, _) ->
 
 %% Everything that is known of the end is here.
 -spec ended(binary(), #data{}) -> result().
-ended(Stderr, #data{hello = none, gone = {Why, _}} = Data) ->
-    #data{waiting = Waiting, options = Options} = Data,
-    Reason = pyport_death:failed_start(Why, Stderr,
-                                       maps:get(start_timeout, Options)),
+ended(Stderr, #data{hello = none, gone = {Why, _}, waiting = Waiting,
+                    options = #{start_timeout := Ms}}) ->
+    Reason = pyport_death:failed_start(Why, Stderr, Ms),
     _ = [gen_statem:reply(From, {error, Reason}) || From <- Waiting],
     {stop, {shutdown, Reason}};
 ended(Stderr, #data{gone = {Why, Announced}, os_pid = OsPid} = Data0) ->
@@ -267,28 +251,17 @@ ended(Stderr, #data{gone = {Why, Announced}, os_pid = OsPid} = Data0) ->
 after_death(Death, #data{options = #{restart := temporary}}) ->
     {stop, {shutdown, {context_died, Death}}};
 after_death(Death, #data{link = Link, restarts = Restarts} = Data0) ->
-    Short = short_lives(Data0),
-    Data = Data0#data{short_lives = Short, restarts = Restarts + 1},
-    case Short >= ?SHORT_LIVES_MAX of
-        true ->
-            ok = pyport_link:command(Link, {down, Death, refuse}),
-            {next_state, backoff, Data,
-             [{state_timeout, backoff_ms(Short - ?SHORT_LIVES_MAX), again}]};
-        false ->
+    LifeMs = now_ms() - Data0#data.started_ms,
+    {Then, Backoff} = pyport_backoff:died(LifeMs, Data0#data.backoff),
+    Data = Data0#data{backoff = Backoff, restarts = Restarts + 1},
+    case Then of
+        again ->
             ok = pyport_link:command(Link, {down, Death, hold}),
-            {next_state, starting, Data, [{next_event, internal, start}]}
+            {next_state, starting, Data, [{next_event, internal, start}]};
+        {pause, Ms} ->
+            ok = pyport_link:command(Link, {down, Death, refuse}),
+            {next_state, backoff, Data, [{state_timeout, Ms, again}]}
     end.
-
--spec short_lives(#data{}) -> non_neg_integer().
-short_lives(#data{started_ms = StartedMs, short_lives = Short}) ->
-    case now_ms() - StartedMs < ?SHORT_LIFE_MS of
-        true -> Short + 1;
-        false -> 0
-    end.
-
--spec backoff_ms(non_neg_integer()) -> pos_integer().
-backoff_ms(Doublings) ->
-    min(?BACKOFF_MAX_MS, ?BACKOFF_MIN_MS bsl min(Doublings, 16)).
 
 -spec now_ms() -> integer().
 now_ms() -> erlang:monotonic_time(millisecond).
@@ -340,7 +313,7 @@ advance(Number, #data{link = Link, opening = Opening} = Data) ->
 do({context_open, Number, Options}, #data{link = Link}) ->
     pyport_link:control_async(Link, context_open, {Number, Options});
 do({exec, Number, Code}, #data{link = Link, options = Options}) ->
-    Timeout = maps:get(setup_timeout, Options),
+    #{setup_timeout := Timeout} = Options,
     pyport_link:setup(Link, Number, Code, Timeout).
 
 -spec opened({pyport_slots:context(), map()}, {ok, term()} | {error, term()},
@@ -373,7 +346,8 @@ fail(Number, Reason, #data{contexts = Contexts0, os_pid = OsPid} = Data) ->
     case pyport_slots:fail(Number, Contexts0) of
         {none, Owner, Monitor, Contexts} ->
             ok = unmonitor(Monitor),
-            Death = pyport_death:make({setup_failed, Reason}, none, <<>>, OsPid),
+            Why = {setup_failed, Reason},
+            Death = pyport_death:make(Why, none, <<>>, OsPid),
             ?LOG_ERROR(Death#{what => pyport_setup_failed, context => Number}),
             Owner ! {pyport_host, self(), {down, Death}},
             Data#data{contexts = Contexts};

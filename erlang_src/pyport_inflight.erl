@@ -5,7 +5,8 @@
 %% a plain map, because the link takes entries out of it on its hot path.
 -module(pyport_inflight).
 
--export([refusal/3, deadline/2, timeout_ms/1, late/2, answer_all/2]).
+-export([limits/1, refusal/3, deadline/2, timeout_ms/1, bytes/1,
+         late/2, answer_all/2]).
 
 -export_type([entry/0, table/0, limits/0]).
 
@@ -17,8 +18,15 @@
 -type limits() :: {QueueMax :: pos_integer(), QueueBytesMax :: pos_integer(),
                    PayloadBytesMax :: pos_integer()}.
 
+%% A run message in a batch of one: 1 + 4 + 26 bytes before the term.
+-define(RUN_HEADER_BYTES, 31).
 -define(TIMEOUT_MS_MAX, 16#FFFFFFFF).
 -define(DEADLINE_GRACE_MS, 1000).
+
+-spec limits(map()) -> limits().
+limits(#{queue_max := QueueMax, queue_bytes_max := QueueBytesMax,
+         frame_bytes_max := FrameBytesMax}) ->
+    {QueueMax, QueueBytesMax, FrameBytesMax - ?RUN_HEADER_BYTES}.
 
 %% @doc Why a request of so many bytes is not taken, if it is not.
 -spec refusal(non_neg_integer(), {non_neg_integer(), non_neg_integer()},
@@ -43,6 +51,10 @@ timeout_ms(Ms) -> min(Ms, ?TIMEOUT_MS_MAX).
 -spec deadline(timeout(), integer()) -> infinity | integer().
 deadline(infinity, _) -> infinity;
 deadline(Ms, NowMs) -> NowMs + Ms.
+
+-spec bytes(entry()) -> non_neg_integer().
+bytes({_, _, Bytes, _}) -> Bytes;
+bytes(_) -> 0.
 
 %% @doc The entries that the program should have answered by now.
 -spec late(integer(), table()) -> table().

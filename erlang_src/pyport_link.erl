@@ -14,7 +14,7 @@
 %% limits
 -export([set_frame_bytes_max/1]).
 
--export_type([answer/0, command/0, event/0, op/0, control/0]).
+-export_type([options/0, answer/0, command/0, event/0, op/0, control/0]).
 
 -define(OK, 16#80).
 -define(EXCEPTION, 16#81).
@@ -24,6 +24,14 @@
 %% A run message in a batch of one: 1 + 4 + 26 bytes before the term.
 -define(RUN_HEADER_BYTES, 31).
 
+%% `backlog' counts in its first cell the lines of output that `stdio' has
+%% not taken yet and in its second those that were dropped.
+-type options() :: #{stdio := pid(), backlog := atomics:atomics_ref(),
+                     queue_max := pos_integer(),
+                     queue_bytes_max := pos_integer(),
+                     frame_bytes_max := pos_integer(),
+                     silence := pos_integer(),
+                     ping_timeout := pos_integer(), atom() => term()}.
 -type answer() :: {ok, binary()} | {exception, binary()} | {error, term()}.
 -type op() :: call | eval | exec.
 -type control() :: ping | info | interrupt | context_open | context_close.
@@ -104,7 +112,7 @@ link_down(_) ->
 
 %% @doc Starts the link of a slot; the calling process is its host and gets
 %% `{pyport_link, Link, event()}'.
--spec start_link(pyport_mux:options()) -> {ok, pid()}.
+-spec start_link(options()) -> {ok, pid()}.
 start_link(Options) ->
     pyport_mux:start_link(Options).
 

@@ -16,36 +16,22 @@
 
 -export([start_link/1]).
 %% proc_lib and sys
--export([init/2, system_continue/3, system_terminate/4, system_get_state/1,
-         system_code_change/4]).
-
--export_type([options/0]).
+-export([init/2, system_continue/3, system_terminate/4, system_code_change/4]).
 
 -include_lib("kernel/include/logger.hrl").
 
--define(PACKET_REQUESTS_MAX, 32).
--define(PACKET_BYTES_TARGET, 1 bsl 16).
-%% A run message in a batch of one, and in a batch of more.
--define(RUN_HEADER_BYTES, 31).
+%% What stands before a term in a batch.
 -define(RUN_ENTRY_BYTES, 30).
+-define(CONTROL_ENTRY_BYTES, 13).
 -define(OUTPUT_BACKLOG_MAX, 4000).
 -define(SPAWN_OPTIONS,
         [link, {min_heap_size, 1 bsl 18}, {min_bin_vheap_size, 1 bsl 20}]).
 
-%% `backlog' counts in its first cell the lines of output that `stdio' has
-%% not taken yet and in its second those that were dropped.
--type options() :: #{stdio := pid(), backlog := atomics:atomics_ref(),
-                     queue_max := pos_integer(),
-                     queue_bytes_max := pos_integer(),
-                     frame_bytes_max := pos_integer(),
-                     silence := pos_integer(),
-                     ping_timeout := pos_integer(), atom() => term()}.
 -record(mux, {
     host :: pid(),
     stdio :: pid(),
     backlog :: atomics:atomics_ref(),
     limits :: pyport_inflight:limits(),
-    frame_bytes_max :: pos_integer(),
     watch :: pyport_watch:watch(),
     port = none :: port() | none,
     os_pid :: non_neg_integer() | undefined,
@@ -58,38 +44,36 @@
     next_id = 1 :: pos_integer(),
     pending = #{} :: pyport_inflight:table(),
     pending_bytes = 0 :: non_neg_integer(),
-    %% the packet that is being filled, last first
-    out = [] :: [iodata()],
-    out_count = 0 :: non_neg_integer(),
-    out_bytes = 0 :: non_neg_integer(),
+    out :: pyport_packet:packet(),
     now_ms = 0 :: integer()
 }).
 
--spec start_link(options()) -> {ok, pid()}.
+-spec start_link(pyport_link:options()) -> {ok, pid()}.
 start_link(Options) ->
-    {ok, proc_lib:spawn_opt(?MODULE, init, [self(), Options],
-                            ?SPAWN_OPTIONS)}.
+    {ok, proc_lib:spawn_opt(?MODULE, init, [self(), Options], ?SPAWN_OPTIONS)}.
 
--spec init(pid(), options()) -> no_return().
+-spec init(pid(), pyport_link:options()) -> no_return().
 init(Host, Options) ->
     _ = process_flag(trap_exit, true),
-    #{stdio := Stdio, backlog := Backlog, queue_max := QueueMax,
-      queue_bytes_max := QueueBytesMax, frame_bytes_max := FrameBytesMax,
-      silence := Silence, ping_timeout := PingTimeout} = Options,
-    Limits = {QueueMax, QueueBytesMax, FrameBytesMax - ?RUN_HEADER_BYTES},
-    loop(#mux{host = Host, stdio = Stdio, backlog = Backlog, limits = Limits,
-              frame_bytes_max = FrameBytesMax,
-              watch = pyport_watch:new(Silence, PingTimeout)}).
+    #{stdio := Stdio, backlog := Backlog, frame_bytes_max := Max} = Options,
+    loop(#mux{host = Host, stdio = Stdio, backlog = Backlog,
+              limits = pyport_inflight:limits(Options),
+              watch = pyport_watch:new(Options),
+              out = pyport_packet:new(Max)}).
 
 %% A packet goes out when it is full or when the mailbox is empty.
 -spec loop(#mux{}) -> no_return().
-loop(#mux{out_count = 0} = S) ->
-    receive Message -> loop(handle(Message, S)) end;
-loop(#mux{out_count = Count, out_bytes = Bytes} = S)
-  when Count >= ?PACKET_REQUESTS_MAX; Bytes >= ?PACKET_BYTES_TARGET ->
-    loop(flush(S));
-loop(S) ->
-    receive Message -> loop(handle(Message, S)) after 0 -> loop(flush(S)) end.
+loop(#mux{out = Out} = S) ->
+    case pyport_packet:fullness(Out) of
+        empty ->
+            receive Message -> loop(handle(Message, S)) end;
+        open ->
+            receive Message -> loop(handle(Message, S))
+            after 0 -> loop(flush(S))
+            end;
+        full ->
+            loop(flush(S))
+    end.
 
 -spec handle(term(), #mux{}) -> #mux{}.
 handle({request, _, _, _, _, _, _, _, _} = Request, #mux{phase = up} = S) ->
@@ -107,7 +91,7 @@ handle({setup, Request}, #mux{port = Port} = S) when Port =/= none ->
 handle(tick, S) ->
     tick(S#mux{now_ms = now_ms(), watch = pyport_watch:fired(S#mux.watch)});
 handle({timeout, _, {held, Ref}}, S) ->
-    held_timeout(Ref, S);
+    S#mux{held = pyport_held:expire(Ref, S#mux.held)};
 handle({pyport_host, Command}, S) ->
     command(Command, S);
 handle({Port, {exit_status, Status}}, #mux{port = Port} = S) ->
@@ -117,10 +101,9 @@ handle({'EXIT', Port, _}, #mux{port = Port} = S) ->
 handle({'EXIT', Host, Reason}, #mux{host = Host} = S) ->
     terminate(Reason, S);
 handle({system, From, Request}, #mux{host = Host} = S) ->
-    sys:handle_system_msg(Request, From, Host, ?MODULE, [], flush(S));
+    sys:handle_system_msg(Request, From, Host, ?MODULE, [], S);
 handle(_, S) ->
-    %% What is left of a port that was closed, and strangers' messages.
-    S.
+    S. %% what is left of a port that was closed, and strangers' messages
 
 %% requests
 
@@ -129,7 +112,7 @@ request({request, Caller, Ref, _, _, _, _, _, Term} = Request, S0) ->
     case refusal(byte_size(Term), S0) of
         none ->
             #mux{now_ms = NowMs} = S = fresh(S0),
-            send(Request, element(8, Request), NowMs, S);
+            send(Request, NowMs, S);
         Reason ->
             Caller ! {Ref, error, Reason},
             S0
@@ -142,80 +125,81 @@ refusal(Bytes, #mux{pending = Pending, pending_bytes = PendingBytes,
     Waiting = PendingBytes + pyport_held:bytes(Held),
     pyport_inflight:refusal(Bytes, {Count, Waiting}, Limits).
 
--spec send(pyport_held:request(), timeout(), integer(), #mux{}) -> #mux{}.
-send({request, Caller, Ref, Op, Context, Env, Flags, _, Term}, Timeout, NowMs,
+-spec send(pyport_held:request(), integer(), #mux{}) -> #mux{}.
+send({request, Caller, Ref, Op, Context, Env, Flags, Timeout, Term}, NowMs,
      #mux{next_id = Id} = S) ->
     Bytes = byte_size(Term),
-    TimeoutMs = pyport_inflight:timeout_ms(Timeout),
     EnvNumber = pyport_callers:note(Caller, Id, Env, Context),
-    Message = pyport_wire:entry(op_byte(Op), Id, Flags, Context, EnvNumber,
-                                TimeoutMs, Term, Bytes),
-    pend({Caller, Ref, Bytes, pyport_inflight:deadline(Timeout, NowMs)}, Bytes, Message,
-         Bytes + ?RUN_ENTRY_BYTES, S).
-
--spec op_byte(pyport_link:op()) -> 16#10..16#12.
-op_byte(call) -> 16#10;
-op_byte(eval) -> 16#11;
-op_byte(exec) -> 16#12.
+    Message = pyport_wire:entry(pyport_wire:op_byte(Op), Id, Flags, Context,
+                                EnvNumber, pyport_inflight:timeout_ms(Timeout),
+                                Term, Bytes),
+    Entry = {Caller, Ref, Bytes, pyport_inflight:deadline(Timeout, NowMs)},
+    pend_message(Entry, Message, Bytes + ?RUN_ENTRY_BYTES, S).
 
 %% The clock is read once for each packet.
 -spec fresh(#mux{}) -> #mux{}.
-fresh(#mux{out_count = 0} = S) -> S#mux{now_ms = now_ms()};
-fresh(S) -> S.
+fresh(#mux{out = Out} = S) ->
+    case pyport_packet:fullness(Out) of
+        empty -> S#mux{now_ms = now_ms()};
+        _ -> S
+    end.
 
 -spec now_ms() -> integer().
 now_ms() -> erlang:monotonic_time(millisecond).
 
-%% Puts a message that will be answered into the packet.
--spec pend(pyport_inflight:entry(), non_neg_integer(), iodata(), pos_integer(), #mux{}) ->
+-spec pend(pyport_inflight:entry(), pyport_wire:op(), binary(), #mux{}) ->
           #mux{}.
-pend(Entry, Bytes, Message, MessageBytes, S0) ->
-    #mux{next_id = Id, pending = Pending, pending_bytes = PendingBytes} = S =
-        push(Message, MessageBytes,
-             S0#mux{watch = pyport_watch:arm(S0#mux.watch)}),
-    S#mux{next_id = Id + 1, pending = Pending#{Id => Entry},
-          pending_bytes = PendingBytes + Bytes}.
+pend(Entry, Op, Term, #mux{next_id = Id} = S) ->
+    pend_message(Entry, pyport_wire:control(Op, Id, Term),
+                 byte_size(Term) + ?CONTROL_ENTRY_BYTES, S).
 
-%% A packet must not grow over the limit of a frame.
+%% Puts a message that will be answered into the packet.
+-spec pend_message(pyport_inflight:entry(), iodata(), pos_integer(), #mux{}) ->
+          #mux{}.
+pend_message(Entry, Message, MessageBytes, S0) ->
+    #mux{next_id = Id, pending = Pending, pending_bytes = Sum, watch = Watch} =
+        S = push(Message, MessageBytes, S0),
+    S#mux{next_id = Id + 1, pending = Pending#{Id => Entry},
+          pending_bytes = Sum + pyport_inflight:bytes(Entry),
+          watch = pyport_watch:arm(Watch)}.
+
 -spec push(iodata(), pos_integer(), #mux{}) -> #mux{}.
-push(Message, Bytes, #mux{out_bytes = OutBytes, frame_bytes_max = Max} = S)
-  when OutBytes + Bytes >= Max, OutBytes > 0 ->
-    push(Message, Bytes, flush(S));
-push(Message, Bytes, #mux{out = Out, out_count = Count, out_bytes = Sum} = S) ->
-    S#mux{out = [Message | Out], out_count = Count + 1, out_bytes = Sum + Bytes}.
+push(Message, Bytes, #mux{out = Out} = S) ->
+    case pyport_packet:fits(Bytes, Out) of
+        true -> S#mux{out = pyport_packet:add(Message, Bytes, Out)};
+        false -> push(Message, Bytes, flush(S))
+    end.
 
 -spec flush(#mux{}) -> #mux{}.
-flush(#mux{out = []} = S) ->
-    S;
 flush(#mux{out = Out, port = Port} = S) ->
-    try port_command(Port, pyport_wire:batch(lists:reverse(Out))) of
+    {Packet, Empty} = pyport_packet:take(Out),
+    try port_command(Port, Packet) of
         true -> ok
     catch
         %% Closed: its last message is in the mailbox and answers everybody.
         error:badarg -> ok
     end,
-    S#mux{out = [], out_count = 0, out_bytes = 0}.
+    S#mux{out = Empty}.
 
 %% A control message waits at most as long as its caller: there is no
 %% deadline to keep here.
 -spec control(reference(), pyport_link:control(), binary(), #mux{}) -> #mux{}.
-control(Ref, Op, Term, #mux{phase = Phase, next_id = Id} = S)
+control(Ref, Op, Term, #mux{phase = Phase} = S)
   when Phase =:= up; Phase =:= opening ->
-    Message = pyport_wire:control(Op, Id, Term),
-    Bytes = byte_size(Term),
-    pend({Ref, Ref, Bytes, infinity}, Bytes, Message, Bytes + 13, S);
-control(Ref, _, _, #mux{refuse = none} = S) ->
-    Ref ! {Ref, error, host_starting},
-    S;
+    pend({Ref, Ref, byte_size(Term), infinity}, Op, Term, S);
 control(Ref, _, _, #mux{refuse = Death} = S) ->
-    Ref ! {Ref, error, {context_died, Death}},
+    Ref ! {Ref, error, case Death of
+                           none -> host_starting;
+                           _ -> {context_died, Death}
+                       end},
     S.
 
 %% answers
 
 -spec packet(binary(), #mux{}) -> #mux{}.
-packet(<<16#7F, Rest/binary>>, #mux{pending = Pending} = S) when Rest =/= <<>> ->
-    messages(Rest, Pending, S#mux.pending_bytes, S);
+packet(<<16#7F, Rest/binary>>, #mux{pending = Pending, pending_bytes = Sum} = S)
+  when Rest =/= <<>> ->
+    messages(Rest, Pending, Sum, S);
 packet(<<Kind, Id:64, Term/binary>>, #mux{pending = Pending} = S)
   when Kind >= 16#80, Kind =< 16#82 ->
     case maps:take(Id, Pending) of
@@ -300,71 +284,40 @@ caller_down(Caller, S) ->
 cancel(Id, #mux{pending = Pending, pending_bytes = Sum} = S) ->
     case maps:take(Id, Pending) of
         {{_, _, Bytes, _}, Left} ->
-            push(pyport_wire:control(cancel, Id, <<>>), 13,
+            push(pyport_wire:control(cancel, Id, <<>>), ?CONTROL_ENTRY_BYTES,
                  S#mux{pending = Left, pending_bytes = Sum - Bytes});
         _ ->
             S
     end.
 
 -spec hold(pyport_held:request(), #mux{}) -> #mux{}.
-hold({request, Caller, Ref, _, _, _, _, Timeout, Term} = Request,
-     #mux{refuse = none, held = Held} = S) ->
-    case refusal(byte_size(Term), S) of
-        none ->
-            ok = pyport_callers:meet(Caller),
-            _ = [erlang:start_timer(pyport_inflight:timeout_ms(Timeout),
-                                    self(), {held, Ref}) || Timeout =/= infinity],
-            S#mux{held = pyport_held:add(Request, now_ms(), Held)};
-        Reason ->
-            Caller ! {Ref, error, Reason},
-            S
-    end;
-hold({request, Caller, Ref, _, _, _, _, _, _}, #mux{refuse = Death} = S) ->
-    Caller ! {Ref, error, {context_died, Death}},
-    S.
-
--spec held_timeout(reference(), #mux{}) -> #mux{}.
-held_timeout(Ref, #mux{held = Held} = S) ->
-    case pyport_held:take(Ref, Held) of
-        {Request, Left} ->
-            element(2, Request) ! {Ref, error, timeout},
-            S#mux{held = Left};
-        error ->
-            S
-    end.
-
-%% The time that a request was held is time that it does not have any more.
--spec release({pyport_held:request(), integer()}, #mux{}) -> #mux{}.
-release({Request, ArrivedMs}, #mux{now_ms = NowMs} = S) ->
-    Timeout = case element(8, Request) of
-                  infinity -> infinity;
-                  Ms -> max(1, Ms - (NowMs - ArrivedMs))
-              end,
-    case pyport_callers:is_known(element(2, Request)) of
-        true -> send(Request, Timeout, NowMs, S);
-        false -> S
+hold({request, Caller, Ref, _, _, _, _, _, Term} = Request,
+     #mux{refuse = Refuse, held = Held} = S) ->
+    case Refuse =:= none andalso refusal(byte_size(Term), S) of
+        none -> S#mux{held = pyport_held:add(Request, now_ms(), Held)};
+        false -> Caller ! {Ref, error, {context_died, Refuse}}, S;
+        Reason -> Caller ! {Ref, error, Reason}, S
     end.
 
 %% the host's commands
 
 -spec command(pyport_link:command(), #mux{}) -> #mux{}.
-command({start, Spec}, #mux{phase = down, next_id = Id} = S0) ->
+command({start, Spec}, #mux{phase = down} = S0) ->
     case pyport_program:open(Spec) of
         {ok, Port, OsPid} ->
             S = S0#mux{port = Port, os_pid = OsPid, phase = hello,
                        refuse = none, announced = none,
                        watch = pyport_watch:restart(S0#mux.watch)},
-            Term = pyport_program:hello(),
-            Hello = pyport_wire:control(hello, Id, Term),
             tell({started, OsPid},
-                 flush(pend(hello, 0, Hello, byte_size(Term) + 13, S)));
+                 flush(pend(hello, hello, pyport_program:hello(), S)));
         {error, Reason} ->
             tell({gone, {not_started, Reason}, none}, S0)
     end;
 command(release, #mux{phase = opening, held = Held} = S) ->
-    lists:foldl(fun release/2,
-                S#mux{phase = up, held = pyport_held:new(), now_ms = now_ms()},
-                pyport_held:in_order(Held));
+    NowMs = now_ms(),
+    lists:foldl(fun(Request, Acc) -> send(Request, NowMs, Acc) end,
+                S#mux{phase = up, held = pyport_held:new()},
+                pyport_held:release(NowMs, Held));
 command(kill, #mux{port = Port} = S) when Port =/= none ->
     gone(silent, S);
 command({down, Death, Mode}, #mux{phase = down, held = Held} = S0) ->
@@ -391,8 +344,8 @@ tell(Event, #mux{host = Host} = S) ->
 gone(Why, #mux{port = Port, os_pid = OsPid, announced = Announced} = S) ->
     ok = pyport_program:close(Port, OsPid, now),
     tell({gone, Why, Announced},
-         S#mux{port = none, phase = down, out = [], out_count = 0,
-               out_bytes = 0}).
+         S#mux{port = none, phase = down,
+               out = element(2, pyport_packet:take(S#mux.out))}).
 
 -spec terminate(term(), #mux{}) -> no_return().
 terminate(Reason, #mux{port = Port, os_pid = OsPid} = S) ->
@@ -408,9 +361,8 @@ terminate(Reason, #mux{port = Port, os_pid = OsPid} = S) ->
 %% the backstop
 
 -spec tick(#mux{}) -> #mux{}.
-tick(#mux{pending = Pending} = S) when map_size(Pending) =:= 0 ->
-    S;
-tick(#mux{port = none} = S) ->
+tick(#mux{pending = Pending, port = Port} = S)
+  when map_size(Pending) =:= 0; Port =:= none ->
     S;
 tick(#mux{pending = Pending, now_ms = NowMs} = S) ->
     Late = pyport_inflight:late(NowMs, Pending),
@@ -423,7 +375,7 @@ tick(#mux{pending = Pending, now_ms = NowMs} = S) ->
 -spec listen(#mux{}) -> #mux{}.
 listen(#mux{phase = hello, watch = Watch} = S) ->
     S#mux{watch = pyport_watch:arm(Watch)};
-listen(#mux{port = Port, next_id = Id} = S0) ->
+listen(#mux{port = Port} = S0) ->
     {Verdict, Watch} = pyport_watch:verdict(S0#mux.now_ms, S0#mux.watch),
     S = S0#mux{watch = Watch},
     receive
@@ -431,7 +383,7 @@ listen(#mux{port = Port, next_id = Id} = S0) ->
             packet(Packet, S#mux{watch = pyport_watch:heard(Watch)})
     after 0 ->
         case Verdict of
-            ping -> pend(ping, 0, pyport_wire:control(ping, Id, <<>>), 13, S);
+            ping -> pend(ping, ping, <<>>, S);
             dead -> gone(silent, S);
             wait -> S
         end
@@ -444,9 +396,6 @@ system_continue(_, _, S) -> loop(S).
 
 -spec system_terminate(term(), pid(), [term()], #mux{}) -> no_return().
 system_terminate(Reason, _, _, S) -> terminate(Reason, S).
-
--spec system_get_state(#mux{}) -> {ok, #mux{}}.
-system_get_state(S) -> {ok, S}.
 
 -spec system_code_change(#mux{}, module(), term(), term()) -> {ok, #mux{}}.
 system_code_change(S, _, _, _) -> {ok, S}.

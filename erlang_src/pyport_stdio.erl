@@ -267,8 +267,9 @@ output(Context, Stream, Text, #state{options = Options} = State) ->
 emit(_, _, [], State) ->
     State;
 emit(Context, Stream, Lines, #state{limiters = Limiters} = State0) ->
+    #{Stream := Limiter0} = Limiters,
     {Passed, Dropped, Limiter} =
-        pyport_limiter:take(length(Lines), now_ms(), maps:get(Stream, Limiters)),
+        pyport_limiter:take(length(Lines), now_ms(), Limiter0),
     State = remember(Stream, Lines, State0),
     ok = lost(Stream, Dropped, State),
     Texts = [pyport_lines:valid(Line) || Line <- lists:sublist(Lines, Passed)],

@@ -4,7 +4,7 @@
 %% is in flight.
 -module(pyport_watch).
 
--export([new/2, arm/1, fired/1, heard/1, restart/1, verdict/2]).
+-export([new/1, arm/1, fired/1, heard/1, restart/1, verdict/2]).
 
 -export_type([watch/0]).
 
@@ -17,8 +17,8 @@
 }).
 -opaque watch() :: #watch{}.
 
--spec new(pos_integer(), pos_integer()) -> watch().
-new(SilenceMs, PingTimeoutMs) ->
+-spec new(map()) -> watch().
+new(#{silence := SilenceMs, ping_timeout := PingTimeoutMs}) ->
     #watch{silence_ms = SilenceMs, ping_timeout_ms = PingTimeoutMs}.
 
 %% @doc Makes sure that the calling process gets the message `tick'. The
