@@ -58,7 +58,7 @@ int run(const Config& config) {
     return fail({Errc::python, "the output streams do not load"});
   link::HostFacts facts = py::python_facts();
   facts.packet_bytes_max = static_cast<std::uint32_t>(config.frame_bytes_max);
-  PyThreadState* const main_state = py::leave_main_thread();
+  PyThreadState* const main_state = py::gil.leave();
 
   py::Contexts contexts(shared);
   const auto spin = microseconds(usable_cpus() > 1 ? config.spin_us : 0);

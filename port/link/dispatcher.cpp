@@ -162,6 +162,7 @@ void Dispatcher::submit(std::vector<Request>& requests) {
     put_bytes(answer, term.bytes());
     writer_.append(answer);
   }
+  if (!unknown.empty() || !refused.empty()) writer_.try_flush();
 }
 
 void Dispatcher::cancel(std::uint64_t id) {

@@ -211,7 +211,7 @@ PyRef Context::eval(const link::Request& request) {
   before_run(compiled->stats);
   // Held here: the code may evaluate other code, and the cache may drop it.
   const PyRef code = PyRef::share(compiled->code.get());
-  if (!compiled->nested_scopes || PyDict_GET_SIZE(locals.get()) == 0)
+  if (!compiled->nested_scopes || PyDict_Size(locals.get()) == 0)
     return PyRef::steal(PyEval_EvalCode(code.get(), names, locals.get()));
   // A lambda or generator inside the expression sees globals only: let the locals be some.
   const PyRef merged = PyRef::steal(PyDict_Copy(names));

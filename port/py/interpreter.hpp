@@ -26,9 +26,6 @@ Result<Done> start_interpreter(const InterpreterOptions& options);
 // sys.version, sys.version_info.
 [[nodiscard]] link::HostFacts python_facts() PYPORT_REQUIRES(gil);
 
-// Lets go of the GIL for good; the main context attaches with the state that is returned.
-[[nodiscard]] PyThreadState* leave_main_thread() PYPORT_RELEASE(gil);
-
 // A state for the calling thread, attached to the main interpreter. Each thread once; without the
 // GIL.
 [[nodiscard]] PyThreadState* new_thread_state();

@@ -1,0 +1,89 @@
+#include "wire/packet.hpp"
+
+#include <doctest/doctest.h>
+
+#include "wire/message.hpp"
+
+namespace {
+
+using pyport::Bytes;
+using pyport::ByteView;
+using pyport::Errc;
+using pyport::wire::Op;
+using pyport::wire::PacketWalk;
+using pyport::wire::parse_message;
+
+TEST_CASE("packet: a message alone is walked once") {
+  const Bytes content{0x02, 0, 0, 0, 0, 0, 0, 0, 1};
+  PacketWalk walk(content);
+  CHECK(walk.single());
+  REQUIRE(walk.more());
+  CHECK(walk.next().value().size() == content.size());
+  CHECK_FALSE(walk.more());
+}
+
+TEST_CASE("packet: a batch gives its messages in order") {
+  const Bytes content{0x7f, 0, 0, 0, 2, 'a', 'b', 0, 0, 0, 1, 'c'};
+  PacketWalk walk(content);
+  CHECK_FALSE(walk.single());
+  CHECK(walk.next().value()[1] == 'b');
+  CHECK(walk.next().value()[0] == 'c');
+  CHECK_FALSE(walk.more());
+}
+
+TEST_CASE("packet: a batch whose message is longer than the packet names both lengths") {
+  const Bytes content{0x7f, 0, 0, 0, 9, 'a'};
+  PacketWalk walk(content);
+  const auto message = walk.next();
+  REQUIRE_FALSE(message.ok());
+  CHECK(message.error().code == Errc::protocol);
+  CHECK(message.error().detail == "a batch announces a message of 9 bytes, 1 are left");
+  CHECK_FALSE(walk.more());
+}
+
+TEST_CASE("packet: a batch with an empty message is an error") {
+  const Bytes content{0x7f, 0, 0, 0, 0};
+  PacketWalk walk(content);
+  CHECK_FALSE(walk.next().ok());
+}
+
+TEST_CASE("packet: a batch cut inside a length is an error, at every byte") {
+  const Bytes whole{0x7f, 0, 0, 0, 1, 'a', 0, 0, 0, 1, 'b'};
+  for (std::size_t size = 2; size < whole.size(); ++size) {
+    PacketWalk walk(ByteView(whole).first(size));
+    bool failed = false;
+    while (walk.more())
+      failed = !walk.next().ok() || failed;
+    CHECK(failed == (size != 6));  // 6 is where the first message ends
+  }
+}
+
+TEST_CASE("message: the header of a run message") {
+  Bytes bytes{0x10, 0, 0, 0, 0, 0, 0, 0, 7, 1, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 1, 0, 131};
+  const auto message = parse_message(bytes);
+  REQUIRE(message.ok());
+  auto parsed = message;
+  CHECK(parsed.value().op == Op::call);
+  CHECK(parsed.value().id == 7);
+  CHECK(parsed.value().flags == 1);
+  CHECK(parsed.value().context == 3);
+  CHECK(parsed.value().env == 9);
+  CHECK(parsed.value().timeout_ms == 256);
+  CHECK(parsed.value().term_offset == 26);
+}
+
+TEST_CASE("message: a header cut short is an error, at every byte") {
+  const Bytes run(26, 0x10);
+  for (std::size_t size = 0; size < run.size(); ++size)
+    CHECK_FALSE(parse_message(ByteView(run).first(size)).ok());
+  CHECK(parse_message(run).ok());
+}
+
+TEST_CASE("message: an operation nobody knows is named") {
+  const Bytes bytes(26, 0x33);
+  const auto message = parse_message(bytes);
+  REQUIRE_FALSE(message.ok());
+  CHECK(message.error().detail == "unknown operation 51");
+}
+
+}  // namespace
