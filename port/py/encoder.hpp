@@ -4,6 +4,8 @@
 // All functions return false with a Python exception set.
 #pragma once
 
+#include <vector>
+
 #include "core/limits.hpp"
 #include "etf/writer.hpp"
 #include "py/from_python.hpp"
@@ -29,6 +31,8 @@ class Encoder {
   [[nodiscard]] bool list(PyObject* object) PYPORT_REQUIRES(gil);
   [[nodiscard]] bool tuple(PyObject* object) PYPORT_REQUIRES(gil);
   [[nodiscard]] bool dict(PyObject* object) PYPORT_REQUIRES(gil);
+  [[nodiscard]] bool key_and_value(PyObject* key, PyObject* value) PYPORT_REQUIRES(gil);
+  [[nodiscard]] bool keys_collide(std::size_t first) const;
   [[nodiscard]] bool buffer(PyObject* object) PYPORT_REQUIRES(gil);
   [[nodiscard]] bool array(const Py_buffer& view, const char* dtype) PYPORT_REQUIRES(gil);
   [[nodiscard]] bool as_list(PyObject* object) PYPORT_REQUIRES(gil);
@@ -43,9 +47,16 @@ class Encoder {
   }
   [[nodiscard]] bool too_large(std::size_t bytes) PYPORT_REQUIRES(gil);
 
+  // Where an encoded key lies; offsets, since the bytes move while they grow.
+  struct KeySpan {
+    std::size_t begin;
+    std::size_t end;
+  };
+
   etf::Writer writer_;
   const EncodeOptions& options_;
   std::size_t depth_ = 0;
+  std::vector<KeySpan> keys_;  // of all dicts that are being written, the innermost last
 };
 
 }  // namespace pyport::py
