@@ -92,6 +92,7 @@ enum class Verdict { ok, truncated, bad_tag, bad_term };
   std::uint8_t u8 = 0;
   std::uint16_t u16 = 0;
   std::uint32_t u32 = 0;
+  bool has = false;  // taken before the count is passed on: arguments have no order
   switch (tag) {
     case tag::kNil:
       return Verdict::ok;
@@ -104,23 +105,31 @@ enum class Verdict { ok, truncated, bad_tag, bad_term };
     case tag::kFloat:
       return skip_sized(in, true, kOldFloatBytes);
     case tag::kSmallBig:
-      return skip_big(in, in.take_u8(u8), u8);
+      has = in.take_u8(u8);
+      return skip_big(in, has, u8);
     case tag::kLargeBig:
-      return skip_big(in, in.take_u32(u32), u32);
+      has = in.take_u32(u32);
+      return skip_big(in, has, u32);
     case tag::kBinary:
-      return skip_sized(in, in.take_u32(u32), u32);
+      has = in.take_u32(u32);
+      return skip_sized(in, has, u32);
     case tag::kString:
-      return skip_sized(in, in.take_u16(u16), u16);
+      has = in.take_u16(u16);
+      return skip_sized(in, has, u16);
     case tag::kBitBinary:
       return skip_bit_binary(in);
     case tag::kSmallTuple:
-      return enter(in, in.take_u8(u8), u8, step);
+      has = in.take_u8(u8);
+      return enter(in, has, u8, step);
     case tag::kLargeTuple:
-      return enter(in, in.take_u32(u32), u32, step);
+      has = in.take_u32(u32);
+      return enter(in, has, u32, step);
     case tag::kList:
-      return enter(in, in.take_u32(u32), std::uint64_t{u32} + 1, step);
+      has = in.take_u32(u32);
+      return enter(in, has, std::uint64_t{u32} + 1, step);
     case tag::kMap:
-      return enter(in, in.take_u32(u32), std::uint64_t{u32} * 2, step);
+      has = in.take_u32(u32);
+      return enter(in, has, std::uint64_t{u32} * 2, step);
     default:
       return Verdict::bad_tag;
   }
