@@ -38,7 +38,6 @@
 %% is and then talks to the link there. A lost connection gives
 %% `{error, {context_died, noconnection}}'.
 -module(py_context).
--behaviour(gen_server).
 
 -export([new/1, start_link/2, start_link/3, stop/1, destroy/1]).
 -export([call/4, call/5, call/6, call/7]).
@@ -46,10 +45,8 @@
 -export([exec/2, exec/3]).
 -export([call_method/4, to_term/1]).
 -export([get_interp_id/1, is_subinterp/1, create_local_env/1, interrupt/1]).
-%% For pyport_pool and py.
--export([start_for/2, own_env/1, host_info/1]).
--export([init/1, handle_continue/2, handle_call/3, handle_cast/2]).
--export([handle_info/2, terminate/2]).
+%% For py.
+-export([own_env/1, host_info/1]).
 
 -export_type([context/0, context_mode/0, options/0, env/0, result/0]).
 
@@ -58,19 +55,8 @@
 -type options() :: pyport_context_options:options().
 -type result() :: pyport_call:result().
 -opaque env() :: {py_env, context(), own | pos_integer()}.
--type restart() :: permanent | temporary.
-
--record(state, {
-    owner :: pid(),
-    config :: pyport_context_options:config(),
-    restart :: restart(),
-    id :: pos_integer(),
-    host :: pid() | undefined,
-    number :: non_neg_integer() | undefined
-}).
 
 -define(STOP_MS, 5000).
--define(CALL_MS, 5000).
 %% Numbers of environments made by create_local_env/1 start here: the link
 %% numbers those of processes from 1.
 -define(ENV_BASE, (1 bsl 62)).
@@ -82,7 +68,7 @@
 -spec new(options()) -> {ok, context()} | {error, term()}.
 new(Options) ->
     case pyport_context_options:config(Options) of
-        {ok, Config} -> started(start_for(Config, temporary));
+        {ok, Config} -> pyport_context:start(Config);
         Error -> Error
     end.
 
@@ -206,18 +192,18 @@ to_term(_Ref) ->
 %% @doc A number that no other context of this node has.
 -spec get_interp_id(context()) -> {ok, pos_integer()} | {error, term()}.
 get_interp_id(Ctx) ->
-    ask(Ctx, id).
+    pyport_context:ask(Ctx, id).
 
 %% @doc Whether the context has an interpreter of its own.
 -spec is_subinterp(context()) -> boolean() | {error, term()}.
 is_subinterp(Ctx) ->
-    ask(Ctx, is_isolated).
+    pyport_context:ask(Ctx, is_isolated).
 
 %% @doc Makes an environment: a namespace that starts as a copy of the
 %% context's. It goes when the process that uses it first ends.
 -spec create_local_env(context()) -> {ok, env()} | {error, term()}.
 create_local_env(Ctx) ->
-    case ask(Ctx, id) of
+    case pyport_context:ask(Ctx, id) of
         {ok, _} ->
             Number = ?ENV_BASE + erlang:unique_integer([positive]),
             {ok, {py_env, Ctx, Number}};
@@ -232,14 +218,6 @@ interrupt(Ctx) ->
     pyport_call:interrupt(Ctx).
 
 %% @private
-%% Starts a context linked to the caller and returns at once. The caller gets
-%% {py_context, Pid, ready | {error, Reason}}; after an error it is not linked.
--spec start_for(pyport_context_options:config(), restart()) -> pid().
-start_for(Config, Restart) ->
-    {ok, Pid} = gen_server:start(?MODULE, {self(), Config, Restart}, []),
-    Pid.
-
-%% @private
 %% The environment that the functions of py use: that of the calling process.
 -spec own_env(context()) -> env().
 own_env(Ctx) ->
@@ -248,7 +226,7 @@ own_env(Ctx) ->
 %% @private
 -spec host_info(context()) -> {ok, map()} | {error, term()}.
 host_info(Ctx) ->
-    case ask(Ctx, host) of
+    case pyport_context:ask(Ctx, host) of
         {ok, Host} -> info(pyport_host:info(Host));
         {error, _} = Error -> Error
     end.
@@ -257,136 +235,7 @@ host_info(Ctx) ->
 info({error, _} = Error) -> Error;
 info(Info) -> {ok, Info}.
 
-%% Behaviour gen_server: the owner's end, the host's news, nothing else.
-
-%% @private
--spec init({pid(), pyport_context_options:config(), restart()}) ->
-    {ok, #state{}, {continue, open}}.
-init({Owner, Config, Restart}) ->
-    _ = process_flag(trap_exit, true),
-    true = link(Owner),
-    State = #state{
-        owner = Owner,
-        config = Config,
-        restart = Restart,
-        id = erlang:unique_integer([positive])
-    },
-    {ok, State, {continue, open}}.
-
-%% @private
--spec handle_continue(open, #state{}) ->
-    {noreply, #state{}} | {stop, normal, #state{}}.
-handle_continue(open, #state{owner = Owner} = State) ->
-    case open(State) of
-        {ok, Host, Link, Number} ->
-            _ = monitor(process, Host),
-            ok = pyport_contexts:add(Link, Number),
-            Owner ! {py_context, self(), ready},
-            {noreply, State#state{host = Host, number = Number}};
-        {error, _} = Error ->
-            true = unlink(Owner),
-            Owner ! {py_context, self(), Error},
-            {stop, normal, State}
-    end.
-
-%% @private
--spec handle_call(id | host | is_isolated, gen_server:from(), #state{}) ->
-    {reply, {ok, pos_integer() | pid()} | boolean(), #state{}}.
-handle_call(id, _From, #state{id = Id} = State) ->
-    {reply, {ok, Id}, State};
-handle_call(host, _From, #state{host = Host} = State) ->
-    {reply, {ok, Host}, State};
-handle_call(is_isolated, _From, #state{config = Config} = State) ->
-    {reply, maps:get(kind, Config) =:= isolated, State}.
-
-%% @private
--spec handle_cast(term(), #state{}) -> {noreply, #state{}}.
-handle_cast(_, State) ->
-    {noreply, State}.
-
-%% @private
--spec handle_info(term(), #state{}) ->
-    {noreply, #state{}} | {stop, term(), #state{}}.
-handle_info({'EXIT', Owner, _}, #state{owner = Owner} = State) ->
-    {stop, normal, State};
-handle_info({'EXIT', _, normal}, State) ->
-    {noreply, State};
-handle_info({'EXIT', _, Reason}, State) ->
-    {stop, Reason, State};
-handle_info(
-    {pyport_host, Host, {down, Death}},
-    #state{host = Host, restart = temporary} = State
-) ->
-    {stop, {context_died, Death}, State};
-handle_info({'DOWN', _, process, Host, Reason}, #state{host = Host} = State) ->
-    {stop, {context_died, Reason}, State#state{host = undefined}};
-handle_info(_, State) ->
-    {noreply, State}.
-
-%% @private
--spec terminate(term(), #state{}) -> ok.
-terminate(_Reason, #state{host = undefined}) ->
-    ok;
-terminate(_Reason, #state{host = Host, number = Number} = State) ->
-    ok = pyport_contexts:remove(),
-    close(maps:get(kind, State#state.config), Host, Number).
-
 %% Internal.
-
--spec started(pid()) -> {ok, context()} | {error, term()}.
-started(Pid) ->
-    Monitor = monitor(process, Pid),
-    receive
-        {py_context, Pid, ready} ->
-            true = demonitor(Monitor, [flush]),
-            {ok, Pid};
-        {py_context, Pid, {error, _} = Error} ->
-            true = demonitor(Monitor, [flush]),
-            Error;
-        {'DOWN', Monitor, process, Pid, Reason} ->
-            {error, {context_died, Reason}}
-    end.
-
--spec open(#state{}) ->
-    {ok, pid(), pid(), non_neg_integer()} | {error, term()}.
-open(#state{config = #{context := Context0} = Config} = State) ->
-    Context = Context0#{owner => self()},
-    case host(Config, State#state.restart) of
-        {ok, Host} ->
-            case pyport_host:open_context(Host, Context) of
-                {ok, Link, Number} ->
-                    {ok, Host, Link, Number};
-                {error, _} = Error ->
-                    ok = discard(Config, Host),
-                    Error
-            end;
-        {error, _} = Error ->
-            Error
-    end.
-
--spec host(pyport_context_options:config(), restart()) ->
-    {ok, pid()} | {error, term()}.
-host(#{kind := worker}, _Restart) ->
-    pyport_hosts:shared();
-host(#{kind := isolated, host := Options}, Restart) ->
-    pyport_hosts:start_host(Options#{restart => Restart}).
-
--spec discard(pyport_context_options:config(), pid()) -> ok.
-discard(#{kind := isolated}, Host) -> pyport_hosts:stop_host(Host);
-discard(#{kind := worker}, _Host) -> ok.
-
--spec close(pyport_context_options:kind(), pid(), non_neg_integer()) -> ok.
-close(isolated, Host, _Number) -> pyport_hosts:stop_host(Host);
-close(worker, Host, Number) -> pyport_host:close_context(Host, Number).
-
--spec ask(context(), id | host | is_isolated) ->
-    {ok, pos_integer() | pid()} | boolean() | {error, {context_died, term()}}.
-ask(Ctx, Question) ->
-    try
-        gen_server:call(Ctx, Question, ?CALL_MS)
-    catch
-        exit:{Reason, _} -> {error, {context_died, Reason}}
-    end.
 
 -spec in_env(context(), term(), fun((own | pos_integer()) -> Result)) ->
     Result | {error, invalid_env | env_wrong_interpreter}.

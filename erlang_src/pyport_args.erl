@@ -125,9 +125,10 @@ name(Name) when is_binary(Name), Name =/= <<>> ->
         Text -> no_nul(valid(Text))
     end;
 name([_ | _] = Name) ->
-    case text(Name) of
-        error -> error;
-        Text -> no_nul(Text)
+    %% A list of arguments such as [16] is no name.
+    case io_lib:printable_unicode_list(Name) of
+        true -> text(Name);
+        false -> error
     end;
 name(_) ->
     error.

@@ -145,7 +145,7 @@ live(Members, Turn, Left) ->
 
 -spec start(index(), #state{}) -> #state{}.
 start(Index, #state{config = Config, starting = Starting} = State) ->
-    Pid = py_context:start_for(Config, permanent),
+    Pid = pyport_context:start_for(Config, permanent),
     State#state{starting = Starting#{Pid => Index}}.
 
 -spec tell_ready(#state{}) -> #state{}.

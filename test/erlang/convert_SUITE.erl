@@ -233,20 +233,18 @@ an_atom_made_by_python_is_an_atom(_) ->
     {error, {'ValueError', _}} =
         py:eval(<<"__import__('erlang').atom('x' * 256)">>).
 
-%% The budget is the node's: a small one is reached by two classes.
 atoms_of_python_are_bounded(Config) ->
-    ok = py_case:stop(Config),
-    ok = py_case:start([{num_contexts, 1}, {atoms_max, 1}]),
     Raise = fun(Name) ->
         Code = ["raise type('", Name, "', (Exception,), {})('m')"],
         {error, {Class, "m"}} = py:exec(lists:flatten(Code)),
         Class
     end,
     Unique = integer_to_list(erlang:unique_integer([positive])),
-    Names = ["NewClass" ++ Unique ++ [C] || C <- "ab"],
-    [First, Second] = [Raise(Name) || Name <- Names],
-    true = is_atom(First),
-    true = is_binary(Second),
+    true = is_atom(Raise("Within" ++ Unique)),
+    ok = py_case:stop(Config),
+    ok = py_case:start([{num_contexts, 1}, {atoms_max, 0}]),
+    true = is_binary(Raise("Beyond" ++ Unique)),
+    'KeyError' = Raise("KeyError"),
     ok = py_case:stop(Config),
     ok = py_case:start([{num_contexts, 1}]).
 

@@ -53,16 +53,19 @@ output_of_a_child_arrives(_) ->
 
 lines_are_put_together_from_pieces(_) ->
     Ctx = new(),
-    {ok, none} = py_context:call(Ctx, prints, from_descriptor, [1, <<"a">>]),
-    {ok, none} =
-        py_context:call(Ctx, prints, from_descriptor, [1, <<"b\nc\n">>]),
+    {ok, 1} =
+        py_context:call(Ctx, prints, from_descriptor, [1, {bytes, <<"a">>}]),
+    {ok, 4} =
+        py_context:call(Ctx, prints, from_descriptor, [
+            1, {bytes, <<"b\nc\n">>}
+        ]),
     #{line := <<"ab">>} = line(),
     #{line := <<"c">>} = line().
 
 bytes_that_are_no_text_arrive_as_text(_) ->
     Ctx = new(),
     Bytes = {bytes, <<"x", 255, "y\n">>},
-    {ok, none} = py_context:call(Ctx, prints, from_descriptor, [1, Bytes]),
+    {ok, 4} = py_context:call(Ctx, prints, from_descriptor, [1, Bytes]),
     #{line := Line} = line(),
     Text = unicode:characters_to_list(Line),
     true = is_list(Text),

@@ -47,9 +47,14 @@ term(Size) ->
         proper_types:list(Part()),
         proper_types:loose_tuple(Part()),
         %% Keys of one type: those that collide are an error, tested apart.
-        proper_types:map(proper_types:binary(), Part()),
-        proper_types:map(proper_types:integer(), Part())
+        map(proper_types:binary(), Part()),
+        map(proper_types:integer(), Part())
     ]).
+
+map(Key, Value) ->
+    proper_types:bind(
+        proper_types:list({Key, Value}), fun maps:from_list/1, false
+    ).
 
 leaf() ->
     proper_types:oneof([

@@ -2,7 +2,7 @@
 -module(py_case).
 
 -export([start/1, stop/1, programs/0, with_programs/1]).
--export([announced/1, listen/0, gone/1, down/1, text/1]).
+-export([announced/1, listen/0, kill/1, gone/1, down/1, text/1]).
 
 -define(WAIT_MS, 10000).
 
@@ -40,6 +40,13 @@ listen() ->
 announced(Listen) ->
     {ok, Socket} = gen_tcp:accept(Listen, ?WAIT_MS),
     Socket.
+
+%% Kills a process and waits for its end.
+kill(Pid) ->
+    Monitor = monitor(process, Pid),
+    true = exit(Pid, kill),
+    killed = down(Monitor),
+    ok.
 
 %% Waits for the end of a process.
 gone(Pid) ->

@@ -58,7 +58,7 @@ end_per_testcase(_, _) ->
 a_context_calls_evaluates_and_executes(Config) ->
     Ctx = new(Config, #{}),
     {ok, 4.0} = py_context:call(Ctx, math, sqrt, [16]),
-    {ok, 255} = py_context:call(Ctx, builtins, int, ["ff"], #{}, 5000),
+    {ok, 255} = py_context:call(Ctx, builtins, int, [<<"255">>], #{}, 5000),
     {ok, 3} = py_context:eval(Ctx, <<"1 + 2">>),
     {ok, 3} = py_context:eval(Ctx, <<"1 + x">>, #{x => 2}),
     ok = py_context:exec(Ctx, <<"def f(x): return x + base\nbase = 1">>),
@@ -173,8 +173,7 @@ a_killed_context_closes_its_python(Config) ->
     Busy = py:spawn_call(Ctx, announce, spin, [Port]),
     Socket = py_case:announced(Listen),
     true = unlink(Ctx),
-    true = exit(Ctx, kill),
-    killed = py_case:gone(Ctx),
+    ok = py_case:kill(Ctx),
     {error, _} = py:await(Busy, 10000),
     ok = until_closed(Socket),
     {error, {context_died, noproc}} = py_context:eval(Ctx, <<"1">>).
@@ -293,17 +292,28 @@ until_closed(Socket) ->
 
 %% A node with the application and one context that finds our programs.
 peer() ->
-    _ = os:cmd("epmd -daemon"),
-    _ = net_kernel:start(['pyport_test@127.0.0.1', longnames]),
+    ok = distributed(is_alive()),
+    [_, Host] = string:lexemes(atom_to_list(node()), "@"),
     {ok, Peer, Node} = peer:start(#{
         name => peer:random_name(),
-        host => "127.0.0.1",
-        longnames => true,
-        args => ["-pa" | code:get_path()]
+        host => Host,
+        longnames => net_kernel:longnames(),
+        connection => standard_io,
+        args => ["-setcookie", atom_to_list(erlang:get_cookie()), "-pa" |
+            code:get_path()]
     }),
+    true = net_kernel:connect_node(Node),
     ok = erpc:call(Node, py_case, start, [[{num_contexts, 1}]]),
     ok = erpc:call(Node, py, stop_contexts, []),
     {ok, [Ctx]} = erpc:call(Node, py, start_contexts, [
         py_case:with_programs(#{contexts => 1})
     ]),
     {Peer, Node, Ctx}.
+
+%% A test node that is distributed already keeps its kind of names.
+distributed(true) ->
+    ok;
+distributed(false) ->
+    _ = os:cmd("epmd -daemon"),
+    {ok, _} = net_kernel:start(['pyport_test@127.0.0.1', longnames]),
+    ok.

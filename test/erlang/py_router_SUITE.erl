@@ -134,8 +134,7 @@ a_pool_whose_preload_fails_does_not_start(_) ->
 a_killed_member_is_replaced_with_its_setup(_) ->
     Options = #{preload => <<"mark = 1">>},
     {ok, [Ctx]} = py_context_router:start_pool(p, 1, worker, Options),
-    true = exit(Ctx, kill),
-    killed = py_case:gone(Ctx),
+    ok = py_case:kill(Ctx),
     New = replaced(p, [Ctx]),
     {ok, 1} = py_context:eval(New, <<"mark">>),
     {ok, 4.0} = py:call(p, math, sqrt, [16]).
@@ -145,8 +144,7 @@ a_killed_pool_comes_back(_) ->
         supervisor:which_children(py_context_sup)],
     [Pool] = Pools,
     Members = py_context_router:contexts(),
-    true = exit(Pool, kill),
-    killed = py_case:gone(Pool),
+    ok = py_case:kill(Pool),
     [_ = py_case:gone(Member) || Member <- Members],
     New = replaced(default, Members),
     {ok, 4.0} = py:call(New, math, sqrt, [16]),

@@ -177,9 +177,10 @@ killed_after_timeout(Function) ->
     {Listen, Port} = py_case:listen(),
     Ctx = new(isolated, #{kill_after => 200}),
     Running = py:spawn_call(Ctx, waits, Function, [Port]),
-    _ = py_case:announced(Listen),
+    Socket = py_case:announced(Listen),
+    ok = received(Socket, <<"in the loop">>, <<>>),
     Queued = py:spawn_call(Ctx, math, sqrt, [16]),
-    _ = py_context:interrupt(Ctx),
+    ok = py_context:interrupt(Ctx),
     Died = {context_died, #{reason => killed_after_timeout}},
     [Died, Died] = [reason(py:await(Ref)) || Ref <- [Running, Queued]],
     receive
@@ -188,6 +189,15 @@ killed_after_timeout(Function) ->
     after 10000 -> error(still_alive)
     end,
     {ok, 4.0} = py:call(math, sqrt, [16]).
+
+received(Socket, Text, Received) ->
+    case binary:match(Received, Text) of
+        nomatch ->
+            {ok, More} = gen_tcp:recv(Socket, 0, 10000),
+            received(Socket, Text, <<Received/binary, More/binary>>);
+        _ ->
+            ok
+    end.
 
 reason({error, {context_died, Death}}) ->
     {context_died, maps:with([reason], Death)};

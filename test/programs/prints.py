@@ -22,8 +22,8 @@ def from_c(text: str) -> None:
     libc.fflush(None)
 
 
-def from_descriptor(fd: int, data: bytes) -> None:
-    os.write(fd, data)
+def from_descriptor(fd: int, data: bytes) -> int:
+    return os.write(fd, data)
 
 
 def from_child(text: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import re
+import collections
+import itertools
+import socket
 import threading
 import time
 
@@ -27,17 +29,21 @@ def recv(port: int) -> bytes:
 
 
 def loop_in_c(port: int) -> None:
-    """A match that takes longer than the universe has."""
-    with announce.started(port):
-        re.match("(a+)+$", "a" * 64 + "b")
+    """Go round in C for ever, where no signal is looked at."""
+    with announce.started(port) as link:
+        said = map(link.send, [b"in the loop"])
+        collections.deque(itertools.chain(said, itertools.repeat(0)), maxlen=0)
 
 
 def swallow(port: int) -> None:
-    """Ignore every interrupt."""
-    with announce.started(port):
-        while True:
-            try:
-                while True:
-                    pass
-            except BaseException:  # noqa: BLE001 -- that is the point
-                continue
+    """Ignore every interrupt, from before the announcement on."""
+    link: list[socket.socket] = []
+    while True:
+        try:
+            if not link:
+                link.append(announce.started(port))
+                link[0].sendall(b"in the loop")
+            while True:
+                pass
+        except BaseException:  # noqa: BLE001 -- that is the point
+            continue
