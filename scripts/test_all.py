@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PYTHON = os.environ.get("PYTHON", "/usr/bin/python3")
 LOG_DIR = ROOT / "build" / "test"
 LOG_LINES_SHOWN_MAX = 200
 ESCRIPT_S_MAX = 600
@@ -129,9 +128,9 @@ def port() -> list[Suite]:
 
 
 def python() -> list[Suite]:
-    command = [PYTHON, "-W", "error", "-m", "unittest", "discover", "-s", "test/python"]
-    environment = {"PYTHONPATH": "python_lib", "PYTHONDONTWRITEBYTECODE": "1"}
-    return [Suite("python", command, count_unittest, 300, environment)]
+    program = os.environ.get("PYPORT_PROGRAM", "priv/pyport")
+    command = [sys.executable, "test/python/run_in_program.py", program, "python_lib"]
+    return [Suite("python", command, count_unittest, 300, {"PYTHONDONTWRITEBYTECODE": "1"})]
 
 
 SUITES: dict[str, Callable[[], list[Suite]]] = {
