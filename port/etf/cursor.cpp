@@ -1,6 +1,10 @@
 #include "etf/cursor.hpp"
 
+#include <algorithm>
 #include <array>
+#include <bit>
+#include <charconv>
+#include <cmath>
 #include <string>
 
 #include "core/limits.hpp"
@@ -10,7 +14,6 @@ namespace pyport::etf {
 namespace {
 
 constexpr std::size_t kAtomBytesMax = limits::kAtomCharsMax * 4;
-constexpr std::size_t kOldFloatBytes = 31;
 constexpr std::uint16_t kReferenceWordsMax = 5;
 
 // What one step of the walk found: `children` terms follow. A fun also says where it must end.
@@ -66,6 +69,19 @@ enum class Verdict { ok, truncated, bad_tag, bad_term };
   return skip(in, count) ? Verdict::ok : Verdict::truncated;
 }
 
+// Erlang has no infinities and no NaN.
+[[nodiscard]] Verdict skip_float(Cursor& in) noexcept {
+  double value = 0;
+  if (in.remaining() < sizeof value) return Verdict::truncated;
+  return in.take_float(value) ? Verdict::ok : Verdict::bad_term;
+}
+
+[[nodiscard]] Verdict skip_old_float(Cursor& in) noexcept {
+  double value = 0;
+  if (in.remaining() < kOldFloatBytes) return Verdict::truncated;
+  return in.take_old_float(value) ? Verdict::ok : Verdict::bad_term;
+}
+
 [[nodiscard]] Verdict skip_export(Cursor& in) noexcept {
   Atom name;
   std::uint8_t tag = 0;
@@ -101,9 +117,9 @@ enum class Verdict { ok, truncated, bad_tag, bad_term };
     case tag::kInteger:
       return skip_sized(in, true, 4);
     case tag::kNewFloat:
-      return skip_sized(in, true, 8);
+      return skip_float(in);
     case tag::kFloat:
-      return skip_sized(in, true, kOldFloatBytes);
+      return skip_old_float(in);
     case tag::kSmallBig:
       has = in.take_u8(u8);
       return skip_big(in, has, u8);
@@ -226,6 +242,26 @@ bool Cursor::take_binary(ByteView& bytes) noexcept {
     if (take_u32(count) && take_bytes(count, bytes)) return true;
   }
   at_ = start;
+  return false;
+}
+
+bool Cursor::take_float(double& value) noexcept {
+  std::uint64_t bits = 0;
+  if (!take_u64(bits)) return false;
+  value = std::bit_cast<double>(bits);
+  if (std::isfinite(value)) return true;
+  at_ -= sizeof bits;
+  return false;
+}
+
+bool Cursor::take_old_float(double& value) noexcept {
+  ByteView bytes;
+  if (!take_bytes(kOldFloatBytes, bytes)) return false;
+  const std::string_view text = as_chars(bytes);
+  const char* const end = text.data() + std::min(text.find('\0'), text.size());
+  const auto [stop, failure] = std::from_chars(text.data(), end, value);
+  if (failure == std::errc{} && stop == end && std::isfinite(value)) return true;
+  at_ -= kOldFloatBytes;
   return false;
 }
 

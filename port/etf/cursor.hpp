@@ -14,6 +14,8 @@
 
 namespace pyport::etf {
 
+inline constexpr std::size_t kOldFloatBytes = 31;
+
 struct Atom {
   enum class Text { latin1, utf8 };
   ByteView name;
@@ -79,6 +81,11 @@ class Cursor {
   [[nodiscard]] bool take_map(std::uint32_t& pairs) noexcept;  // key, value, key, value ... follow
   [[nodiscard]] bool take_atom(Atom& atom) noexcept;
   [[nodiscard]] bool take_binary(ByteView& bytes) noexcept;
+
+  // The bodies of NEW_FLOAT and of the old FLOAT (text), whose tag was taken. False: too short, no
+  // number, or not finite, which Erlang has not; the position is unchanged.
+  [[nodiscard]] bool take_float(double& value) noexcept;
+  [[nodiscard]] bool take_old_float(double& value) noexcept;
 
   // Takes one whole term, checks everything in it (tags, lengths, counts, depth) and returns its
   // bytes. No recursion. A count is believed only when that many bytes are left.

@@ -3,8 +3,6 @@
 // kPreallocateCountMax elements, so that nested claims cannot multiply.
 #include "py/to_python.hpp"
 
-#include <bit>
-
 #include "core/limits.hpp"
 #include "py/arrays.hpp"
 #include "py/conversion_state.hpp"
@@ -224,17 +222,16 @@ PyObject* Decoder::term() {
 
 // REQUIRES: the tag was taken.
 PyObject* Decoder::number_or_string(std::uint8_t tag) {
-  constexpr std::size_t kOldFloatBytes = 31;
   std::uint8_t u8 = 0;
   std::uint16_t u16 = 0;
   std::uint32_t u32 = 0;
-  std::uint64_t u64 = 0;
+  double number = 0;
   ByteView bytes;
   switch (tag) {
     case etf::tag::kNewFloat:
-      return in_.take_u64(u64) ? PyFloat_FromDouble(std::bit_cast<double>(u64)) : malformed();
+      return in_.take_float(number) ? PyFloat_FromDouble(number) : malformed();
     case etf::tag::kFloat:
-      return in_.take_bytes(kOldFloatBytes, bytes) ? old_float_to_python(bytes) : malformed();
+      return in_.take_old_float(number) ? PyFloat_FromDouble(number) : malformed();
     case etf::tag::kString:
       return in_.take_u16(u16) && in_.take_bytes(u16, bytes) ? string_to_python(bytes)
                                                              : malformed();

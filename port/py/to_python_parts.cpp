@@ -1,8 +1,5 @@
 #include "py/to_python_parts.hpp"
 
-#include <algorithm>
-#include <string>
-
 #include "core/utf8.hpp"
 #include "py/conversion_state.hpp"
 
@@ -100,14 +97,6 @@ PyObject* big_to_python(ByteView digits, bool negative) {
       PyRef::steal(PyObject_CallMethod(type, "from_bytes", "Os", bytes.get(), "little"));
   if (!magnitude) return nullptr;
   return negative ? PyNumber_Negative(magnitude.get()) : magnitude.release();
-}
-
-PyObject* old_float_to_python(ByteView text) {
-  const std::string digits(as_chars(
-      text.first(static_cast<std::size_t>(std::find(text.begin(), text.end(), 0) - text.begin()))));
-  const double value = PyOS_string_to_double(digits.c_str(), nullptr, nullptr);
-  if (value == -1.0 && PyErr_Occurred() != nullptr) return nullptr;
-  return PyFloat_FromDouble(value);
 }
 
 PyObject* string_to_python(ByteView bytes) {

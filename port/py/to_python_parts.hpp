@@ -18,8 +18,6 @@ namespace pyport::py {
 [[nodiscard]] PyObject* bytes_to_python(ByteView bytes) PYPORT_REQUIRES(gil);
 // `digits` little-endian, as in SMALL_BIG and LARGE_BIG.
 [[nodiscard]] PyObject* big_to_python(ByteView digits, bool negative) PYPORT_REQUIRES(gil);
-// The body of the old FLOAT_EXT: digits as text.
-[[nodiscard]] PyObject* old_float_to_python(ByteView text) PYPORT_REQUIRES(gil);
 // STRING_EXT: a list of small integers.
 [[nodiscard]] PyObject* string_to_python(ByteView bytes) PYPORT_REQUIRES(gil);
 

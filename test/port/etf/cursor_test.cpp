@@ -98,6 +98,17 @@ TEST_CASE("cursor: signs, bit counts and reference lengths outside their range a
   CHECK(skip(hex("71 77 01 'm' 77 01 'f' 62 02")).error().code == Errc::bad_term);
 }
 
+TEST_CASE("cursor: floats that Erlang has not, and text that is no number, are refused") {
+  CHECK(skip(hex("46 7F F0 00 00 00 00 00 00")).error().code == Errc::bad_term);
+  CHECK(skip(hex("46 7F F8 00 00 00 00 00 00")).error().code == Errc::bad_term);
+  for (const char* text : {"'nan' 00", "'1.5x' 00", "' 1.5' 00", "00", "'1e999' 00"}) {
+    Bytes bytes = hex("63");
+    pyport::put_bytes(bytes, hex(text));
+    bytes.resize(32);
+    CHECK(skip(bytes).error().code == Errc::bad_term);
+  }
+}
+
 TEST_CASE("cursor: a take that fails leaves the position unchanged") {
   const Bytes bytes = hex("6D 00 00 00 05 'abc'");
   Cursor in{ByteView(bytes)};

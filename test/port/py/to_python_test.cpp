@@ -64,12 +64,13 @@ TEST_CASE("to_python: integers are exact at every width") {
   CHECK(shown("6E 00 00") == "0");
 }
 
-TEST_CASE("to_python: floats, new and old") {
+TEST_CASE("to_python: floats, in both forms") {
   const PythonScope python;
   CHECK(shown("46 40 09 21 FB 54 44 2D 18") == "3.141592653589793");
   CHECK(shown("46 80 00 00 00 00 00 00 00") == "-0.0");
   CHECK(shown("63 '1.50000000000000000000e+00' 00 00 00 00 00") == "1.5");
   CHECK(shown("63 'abcdefghijklmnopqrstuvwxyz' 00 00 00 00 00").starts_with("ValueError: "));
+  CHECK(shown("46 7F F8 00 00 00 00 00 00").starts_with("ValueError: malformed"));
 }
 
 TEST_CASE("to_python: a binary is str when it is UTF-8, else bytes") {

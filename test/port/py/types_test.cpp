@@ -118,7 +118,7 @@ TEST_CASE("atom: 255 characters of any width pass, one more does not") {
   CHECK(pending().starts_with("UnicodeEncodeError: "));
 }
 
-TEST_CASE("atom: after 10000 distinct ones no new one is made, the old ones stay") {
+TEST_CASE("atom: after 10000 distinct ones no other is made, the old ones stay") {
   const PythonScope python;
   CHECK_FALSE(static_cast<bool>(
       run("import _erlang\nfor n in range(10001): _erlang.atom('limit_%d' % n)")));
