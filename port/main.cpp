@@ -29,7 +29,7 @@ std::optional<milliseconds> optional_ms(const std::optional<std::uint64_t>& coun
 }
 
 int run(const Config& config) {
-  const auto entered = enter_process({config.memory_limit, config.cpu_limit});
+  const auto entered = enter_process();
   if (!entered.ok()) return fail(entered.error());
   auto fds = take_link();
   if (!fds.ok()) return fail(fds.error());
@@ -56,6 +56,8 @@ int run(const Config& config) {
   py::gil.assert_held();
   if (!config.stdio.empty() && !output.install())
     return fail({Errc::python, "the output streams do not load"});
+  const auto limited = limit_process(config.memory_limit, config.cpu_limit);
+  if (!limited.ok()) return fail(limited.error());
   link::HostFacts facts = py::python_facts();
   facts.packet_bytes_max = static_cast<std::uint32_t>(config.frame_bytes_max);
   PyThreadState* const main_state = py::gil.leave();

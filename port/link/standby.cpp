@@ -79,8 +79,7 @@ void Dispatcher::stand_in() {
     if (!verdicts.none()) carry_out(verdicts);
   }
   reader_ = Reader::nobody;
-  ++token_epoch_;
-  seen_epoch_ = token_epoch_;
+  ++token_epoch_;  // and a tick goes by before it counts as unread again
   if (Inbox* const wanter = std::exchange(wants_token_, nullptr)) wanter->wake_.notify_one();
 }
 

@@ -59,6 +59,8 @@ void Context::run(PyThreadState* thread) {
 
 void Context::serve_waiting() {
   shared_.decrefs.drain();
+  // A signal that came while nothing ran concerns no request: its handler runs here.
+  if (interrupts_ == Interrupts::by_signal && PyErr_CheckSignals() != 0) PyErr_Clear();
   for (int served = 0; served < kRequestsPerHold; ++served) {
     const auto request = shared_.dispatcher.take(inbox_);
     if (!request) break;

@@ -23,10 +23,27 @@ Error os_error(const char* what) {
 }
 
 Result<Done> limit(__rlimit_resource resource, const char* what, std::uint64_t value) {
-  if (value == 0) return Done{};
   const rlimit both{value, value};
   if (::setrlimit(resource, &both) != 0) return os_error(what);
   return Done{};
+}
+
+struct Memory {
+  std::uint64_t address_space_bytes = 0;
+  std::uint64_t resident_bytes = 0;
+};
+
+// Zeros when the system does not tell.
+Memory read_memory() noexcept {
+  const UniqueFd file(::open("/proc/self/statm", O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) return {};
+  char text[128] = {};
+  if (::read(file.get(), text, sizeof text - 1) <= 0) return {};
+  unsigned long long total = 0;
+  unsigned long long resident = 0;
+  if (std::sscanf(text, "%llu %llu", &total, &resident) != 2) return {};
+  const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  return {total * page, resident * page};
 }
 
 void reset_signals() noexcept {
@@ -48,7 +65,7 @@ void tune_heap() noexcept {
 
 }  // namespace
 
-Result<Done> enter_process(const ProcessLimits& limits) {
+Result<Done> enter_process() {
   const pid_t parent = ::getppid();
   tune_heap();
   reset_signals();
@@ -57,8 +74,6 @@ Result<Done> enter_process(const ProcessLimits& limits) {
   // The parent may have died before the request above took effect.
   if (::getppid() != parent) kill_process_group();
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return os_error("PR_SET_NO_NEW_PRIVS");
-  PYPORT_TRY([[maybe_unused]] auto memory, limit(RLIMIT_AS, "RLIMIT_AS", limits.memory_bytes));
-  PYPORT_TRY([[maybe_unused]] auto cpu, limit(RLIMIT_CPU, "RLIMIT_CPU", limits.cpu_s));
   // A core dump of Python helps nobody by default and can take longer than the restart.
   const rlimit none{0, 0};
   ::setrlimit(RLIMIT_CORE, &none);
@@ -81,15 +96,22 @@ void exit_process(Exit code) noexcept {
   ::_exit(static_cast<int>(code));
 }
 
-std::uint64_t resident_bytes() noexcept {
-  const UniqueFd file(::open("/proc/self/statm", O_RDONLY | O_CLOEXEC));
-  if (file.get() < 0) return 0;
-  char text[128] = {};
-  if (::read(file.get(), text, sizeof text - 1) <= 0) return 0;
-  unsigned long long total = 0;
-  unsigned long long resident = 0;
-  if (std::sscanf(text, "%llu %llu", &total, &resident) != 2) return 0;
-  return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+std::uint64_t resident_bytes() noexcept { return read_memory().resident_bytes; }
+
+Result<Done> limit_process(std::uint64_t memory_bytes, std::uint64_t cpu_s) {
+  if (memory_bytes != 0) {
+    const Memory now = read_memory();
+    if (memory_bytes <= now.resident_bytes) {
+      return Error{Errc::usage,
+                   "--memory-limit=" + std::to_string(memory_bytes) + ": Python alone uses " +
+                       std::to_string(now.resident_bytes) + " bytes"};
+    }
+    const std::uint64_t room = memory_bytes - now.resident_bytes;
+    PYPORT_TRY([[maybe_unused]] auto done,
+               limit(RLIMIT_AS, "RLIMIT_AS", now.address_space_bytes + room));
+  }
+  if (cpu_s == 0) return Done{};
+  return limit(RLIMIT_CPU, "RLIMIT_CPU", cpu_s);
 }
 
 unsigned usable_cpus() noexcept {

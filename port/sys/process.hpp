@@ -18,15 +18,16 @@ enum class Exit : std::uint8_t {
   os_error = 71,
 };
 
-struct ProcessLimits {
-  std::uint64_t memory_bytes = 0;  // address space; 0: none
-  std::uint64_t cpu_s = 0;         // seconds of CPU time; 0: none
-};
-
 // REQUIRES: no thread has been started. Makes the process the leader of a group of its own, asks
 // the kernel to kill it with its parent, gives up new privileges, resets signal dispositions and
-// the signal mask that the parent left, applies the limits, tunes the heap.
-Result<Done> enter_process(const ProcessLimits& limits);
+// the signal mask that the parent left, tunes the heap.
+Result<Done> enter_process();
+
+// From now on the process may use `cpu_s` seconds of CPU time in all, and grow to `memory_bytes`
+// of resident memory: its address space may grow by what that leaves, so that Python gets a
+// MemoryError before anything worse happens. 0: no limit. Called when CPython has started, whose
+// reserved address space is several times its memory.
+Result<Done> limit_process(std::uint64_t memory_bytes, std::uint64_t cpu_s);
 
 // Kills every process of the group and so this one. Any thread; also while Python loops in C.
 [[noreturn]] void kill_process_group() noexcept;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Callable
 from typing import BinaryIO
@@ -58,3 +59,10 @@ def install(write_output: Callable[[int, str], None]) -> None:
     """Replaces `sys.stdout` and `sys.stderr`. Called once, when the program starts."""
     sys.stdout = sys.__stdout__ = OutputStream(1, write_output)
     sys.stderr = sys.__stderr__ = OutputStream(2, write_output)
+    os.register_at_fork(after_in_child=_use_descriptors)
+
+
+def _use_descriptors() -> None:
+    """A forked child has no link: what it prints goes to the descriptors."""
+    sys.stdout = sys.__stdout__ = open(1, "w", buffering=1, encoding="utf-8", closefd=False)
+    sys.stderr = sys.__stderr__ = open(2, "w", buffering=1, encoding="utf-8", closefd=False)

@@ -50,9 +50,11 @@ class FakeSource final : public Source {
   }
   void wake() noexcept override {
     MutexLock lock(mutex_);
+    ++wake_count;
     woken_ = true;
     wake_.notify_all();
   }
+  std::atomic<int> wake_count{0};
 
  private:
   Dispatcher& dispatcher_;
@@ -72,14 +74,15 @@ class FakeInterrupter final : public Interrupter {
 struct Rig {
   test::Pipe pipe;
   AnswerWriter writer{pipe.write_end.get()};
-  Dispatcher dispatcher{writer, DispatchLimits{100, milliseconds(1), 0}};
-  FakeSource source{dispatcher};
+  Dispatcher dispatcher;
+  FakeSource source;
   FakeInterrupter interrupter;
   std::thread standby;
   std::vector<std::thread> threads;
   std::vector<std::uint32_t> contexts;
 
-  Rig() {
+  explicit Rig(milliseconds tick = milliseconds(1))
+      : dispatcher(writer, DispatchLimits{100, tick, 0}), source(dispatcher) {
     dispatcher.connect(source, interrupter);
     standby = std::thread([this] { dispatcher.run_standby(); });
   }
@@ -198,6 +201,18 @@ TEST_CASE("dispatcher: a run that lasts without notice does not stop the reading
   CHECK(rig.answer().id == 2);
   gate.release();
   CHECK(rig.answer().id == 1);
+}
+
+TEST_CASE("dispatcher: the standby hands the token back once, not at every call") {
+  Rig rig(milliseconds(10'000));
+  rig.context(1, [&rig](const Request& request) {
+    if (request.head.id == 1) rig.dispatcher.expect_long_run();
+  });
+  for (std::uint64_t id = 1; id <= 500; ++id) {
+    rig.source.put(1, id);
+    CHECK(rig.answer().id == id);
+  }
+  CHECK(rig.source.wake_count <= 1);
 }
 
 TEST_CASE("dispatcher: a deadline covers the time in the queue, and only its own request") {

@@ -54,7 +54,7 @@ TEST_CASE("packet reader: a length over the limit names both numbers") {
 TEST_CASE("packet reader: an empty packet is an error") {
   const Pipe pipe;
   PacketReader reader(pipe.read_end.get(), 100);
-  pipe.put(Bytes{0, 0, 0, 0});
+  pipe.put(Bytes(4, 0));
   static_cast<void>(reader.read());
   CHECK_FALSE(reader.next().ok());
 }

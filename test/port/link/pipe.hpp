@@ -1,6 +1,8 @@
 // A pipe whose both ends are non-blocking, as the link's are.
 #pragma once
 
+#include <algorithm>
+
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -32,9 +34,9 @@ struct Pipe {
 };
 
 inline Bytes packet(ByteView content) {
-  Bytes bytes;
-  put_u32(bytes, static_cast<std::uint32_t>(content.size()));
-  put_bytes(bytes, content);
+  Bytes bytes(4 + content.size());
+  store_u32(bytes.data(), static_cast<std::uint32_t>(content.size()));
+  std::copy(content.begin(), content.end(), bytes.begin() + 4);
   return bytes;
 }
 
