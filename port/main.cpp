@@ -56,8 +56,6 @@ int run(const Config& config) {
   py::gil.assert_held();
   if (!config.stdio.empty() && !output.install())
     return fail({Errc::python, "the output streams do not load"});
-  const auto limited = limit_process(config.memory_limit, config.cpu_limit);
-  if (!limited.ok()) return fail(limited.error());
   link::HostFacts facts = py::python_facts();
   facts.packet_bytes_max = static_cast<std::uint32_t>(config.frame_bytes_max);
   PyThreadState* const main_state = py::gil.leave();
@@ -70,6 +68,9 @@ int run(const Config& config) {
   link::Inbox* const main_inbox = dispatcher.open(0, optional_ms(config.kill_after_ms));
   const std::thread standby([&dispatcher] { dispatcher.run_standby(); });
   const std::thread interrupter([&contexts] { contexts.run_interrupter(py::new_thread_state()); });
+  // Behind the threads: their stacks are not what the user meant to limit.
+  const auto limited = limit_process(config.memory_limit, config.cpu_limit);
+  if (!limited.ok()) exit_process(static_cast<Exit>(fail(limited.error())));
   contexts.run_main(*main_inbox, main_state);
 }
 
