@@ -41,7 +41,7 @@ json(Bench, Figure) ->
     #{bar := Bar, aim := Aim} = Figure,
     io_lib:format(
         "{\"bench\":~p,\"name\":~p,\"value\":~ts,\"unit\":~p,"
-        "\"bar\":~ts,\"aim\":~ts,\"verdict\":~p}~n",
+        "\"bar\":~ts,\"aim\":~ts,\"verdict\":\"~ts\"}~n",
         [
             Bench,
             Name,
