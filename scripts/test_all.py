@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOG_DIR = ROOT / "build" / "test"
 LOG_LINES_SHOWN_MAX = 200
 ESCRIPT_S_MAX = 600
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 # The suites about crashes, deadlines and output, which run again under the sanitizers.
 # Tests that set memory_limit cannot: a sanitizer's shadow takes terabytes of addresses.
 LIFE_SUITES = ["py_SUITE", "py_context_SUITE", "timeout_SUITE", "output_SUITE", "convert_SUITE"]
@@ -173,7 +174,7 @@ def run(suite: Suite) -> Count:
     except OSError as error:
         log.write_text(f"{error}\n", encoding="utf-8")
         status = None
-    text = log.read_text(encoding="utf-8", errors="replace")
+    text = COLOUR.sub("", log.read_text(encoding="utf-8", errors="replace"))
     count = count_of(suite, status, text)
     seconds = time.monotonic() - started
     skipped = f", {count.skipped} skipped" if count.skipped else ""
