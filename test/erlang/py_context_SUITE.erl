@@ -251,13 +251,13 @@ environment_variables_reach_an_isolated_context(_) ->
 a_call_to_another_node_works_like_a_local_one(_) ->
     {Peer, Node, Ctx} = peer(),
     {ok, 4.0} = py:call(Ctx, math, sqrt, [16]),
+    not_running = py:interrupt(Ctx),
     ok = py:exec(Ctx, <<"x = 20">>),
     {ok, 22} = py:eval(Ctx, <<"x + y">>, #{y => 2}),
     {error, {'ZeroDivisionError', _}} = py_context:eval(Ctx, <<"1/0">>),
     {error, timeout} =
         py_context:call(Ctx, time, sleep, [0.2], #{}, 10),
     {ok, #{os_pid := _}} = py:host_info(Ctx),
-    not_running = py:interrupt(Ctx),
     ok = erpc:call(Node, py, stop_contexts, []),
     {error, {context_died, noproc}} = py:call(Ctx, math, sqrt, [16]),
     ok = peer:stop(Peer).

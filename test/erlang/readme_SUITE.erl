@@ -1,0 +1,77 @@
+%% What the documents show is true: their blocks of Erlang run as they stand.
+-module(readme_SUITE).
+
+-export([all/0, init_per_testcase/2, end_per_testcase/2]).
+-compile([export_all, nowarn_export_all]).
+
+all() ->
+    [
+        the_ten_lines_of_the_readme_run,
+        the_changelog_knows_the_version,
+        calls_md_runs,
+        contexts_md_runs,
+        crash_md_runs,
+        timeouts_md_runs,
+        errors_md_runs,
+        limits_md_runs
+    ].
+
+init_per_testcase(_, Config) ->
+    ok = py_case:start([{num_contexts, 2}]),
+    Config.
+
+end_per_testcase(_, Config) ->
+    py_case:stop(Config).
+
+%% Only the block behind the marker: the others need files and programs.
+the_ten_lines_of_the_readme_run(_) ->
+    [_, Marked] = binary:split(read("README.md"), <<"<!-- readme_SUITE -->">>),
+    [Block | _] = blocks(Marked),
+    ok = run(Block).
+
+the_changelog_knows_the_version(_) ->
+    {ok, Version} = application:get_key(pyport, vsn),
+    {_, _} = binary:match(read("CHANGELOG.md"), list_to_binary(Version)).
+
+calls_md_runs(_) -> run_all("docs/calls.md").
+
+contexts_md_runs(_) -> run_all("docs/contexts.md").
+
+crash_md_runs(_) -> run_all("docs/crash.md").
+
+timeouts_md_runs(_) -> run_all("docs/timeouts.md").
+
+errors_md_runs(_) -> run_all("docs/errors.md").
+
+limits_md_runs(_) -> run_all("docs/limits.md").
+
+%% Internal.
+
+run_all(File) ->
+    Blocks = [_ | _] = blocks(read(File)),
+    lists:foreach(fun(Block) -> ok = run(Block) end, Blocks).
+
+read(File) ->
+    Root = filename:dirname(filename:dirname(py_case:programs())),
+    {ok, Text} = file:read_file(filename:join(Root, File)),
+    Text.
+
+blocks(Text) ->
+    Options = [global, {capture, all_but_first, list}, dotall, unicode],
+    case re:run(Text, "```erlang\n(.*?)```", Options) of
+        {match, Blocks} -> [Block || [Block] <- Blocks];
+        nomatch -> []
+    end.
+
+%% Like a reader who types the block into a shell: in a process of its own,
+%% which a linked context may take along.
+run(Block) ->
+    {ok, Tokens, _} = erl_scan:string(Block),
+    {ok, Expressions} = erl_parse:parse_exprs(Tokens),
+    {_, Monitor} = spawn_monitor(fun() ->
+        {value, _, _} = erl_eval:exprs(Expressions, [])
+    end),
+    case py_case:down(Monitor) of
+        normal -> ok;
+        Reason -> error({block_failed, Block, Reason})
+    end.
