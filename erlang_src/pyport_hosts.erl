@@ -10,7 +10,7 @@
 -behaviour(supervisor).
 
 -export([start_link/0, start_host/1, stop_host/1]).
--export([start_shared/1, shared/0, all/0]).
+-export([configure/1, start_shared/1, shared/0, all/0]).
 -export([init/1]).
 
 -define(CONFIG, {?MODULE, config}).
@@ -61,11 +61,16 @@ started(Id, _, {error, _} = Error) ->
 stop_host(Host) ->
     pyport_host:stop(Host).
 
+%% @doc Sets where options come from that a host is not given.
+-spec configure(pyport_config:config()) -> ok.
+configure(Config) ->
+    persistent_term:put(?CONFIG, Config).
+
 %% @doc Starts the shared hosts of the application, all at once.
 -spec start_shared(pyport_config:config()) ->
           ok | {error, pyport_host:reason()}.
 start_shared(#{hosts := Count} = Config) ->
-    ok = persistent_term:put(?CONFIG, Config),
+    ok = configure(Config),
     Options = options(#{kind => shared, restart => permanent}),
     Starts = [spawn_monitor(fun() ->
                   exit({started, start({shared, N}, transient, Options)})

@@ -111,8 +111,8 @@ handle(_, S) ->
 request({request, Caller, Ref, _, _, _, _, _, Term} = Request, S0) ->
     case refusal(byte_size(Term), S0) of
         none ->
-            #mux{now_ms = NowMs} = S = fresh(S0),
-            send(Request, NowMs, S);
+            S = fresh(S0),
+            send(Request, S#mux.now_ms, S);
         Reason ->
             Caller ! {Ref, error, Reason},
             S0
@@ -209,7 +209,6 @@ packet(<<Kind, Id:64, Term/binary>>, #mux{pending = Pending} = S)
 packet(Message, S) ->
     event(Message, S).
 
-%% The two that change with each answer are arguments and not in the record.
 -spec messages(binary(), pyport_inflight:table(), non_neg_integer(),
                #mux{}) -> #mux{}.
 messages(<<Size:32, Kind, Id:64, Term:(Size - 9)/binary, Rest/binary>>,

@@ -127,6 +127,8 @@ def misbehave(term: bytes, request: int) -> bool:
         os.kill(os.getpid(), signal.SIGSTOP)
     elif b"hold" in term:
         held[request] = term
+        seen.append("hold")
+        send(struct.pack(">BQB", OUTPUT, 0, 1) + b"holding")
     else:
         return False
     return True
@@ -183,6 +185,8 @@ def message(data: bytes) -> None:
         control(op, request)
         return
     _, context, env, timeout = struct.unpack_from(">BIQI", data, 9)
+    if op == 0x12:
+        seen.append(f"exec-{context}")
     if op == 0x13:
         seen.append(f"drop-{context}")
         return
