@@ -8,8 +8,8 @@ namespace pyport::limits {
 
 inline constexpr std::size_t kTermDepthMax = 200;
 inline constexpr std::size_t kTermBytesMaxDefault = std::size_t{64} << 20;  // one packet
-// The largest integer that OTP 25 reads back (OTP 27 stops at 512 KiB and answers badarg).
-inline constexpr std::size_t kIntegerBytesMax = std::size_t{4} << 20;
+// The largest integer that OTP 25.2 reads back (measured 2026-11); other releases may read less.
+inline constexpr std::size_t kIntegerBytesMax = 4'194'296;
 
 inline constexpr std::size_t kNameCacheCountMax = 2048;
 inline constexpr std::size_t kNameCacheBytesMax = 64;  // longer names are not cached

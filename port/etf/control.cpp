@@ -128,6 +128,8 @@ struct ControlWriter::Buffer {
   ~Buffer() { ei_x_free(&x); }
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
+  Buffer(Buffer&&) = delete;
+  Buffer& operator=(Buffer&&) = delete;
   ei_x_buff x{};
 };
 

@@ -36,22 +36,54 @@ enum class Verdict { ok, truncated, bad_tag, bad_term };
   return skip(in, count) ? Verdict::ok : Verdict::truncated;
 }
 
-[[nodiscard]] Verdict skip_sized(Cursor& in, bool has_size, std::size_t count) noexcept {
-  return has_size && skip(in, count) ? Verdict::ok : Verdict::truncated;
+// A count of the given width. A separate step, never an argument beside its own result: the order
+// in which arguments are evaluated is not specified.
+template <class Width>
+[[nodiscard]] bool take_count(Cursor& in, std::uint64_t& count) noexcept {
+  Width found = 0;
+  bool ok = false;
+  if constexpr (sizeof(Width) == 1) ok = in.take_u8(found);
+  if constexpr (sizeof(Width) == 2) ok = in.take_u16(found);
+  if constexpr (sizeof(Width) == 4) ok = in.take_u32(found);
+  count = found;
+  return ok;
 }
 
-[[nodiscard]] Verdict skip_big(Cursor& in, bool has_count, std::size_t count) noexcept {
-  std::uint8_t sign = 0;
-  if (!has_count || !in.take_u8(sign)) return Verdict::truncated;
-  if (sign > 1) return Verdict::bad_term;
+[[nodiscard]] Verdict skip_fixed(Cursor& in, std::size_t count) noexcept {
   return skip(in, count) ? Verdict::ok : Verdict::truncated;
 }
 
+template <class Width>
+[[nodiscard]] Verdict skip_counted(Cursor& in) noexcept {
+  std::uint64_t count = 0;
+  return take_count<Width>(in, count) ? skip_fixed(in, count) : Verdict::truncated;
+}
+
+template <class Width>
+[[nodiscard]] Verdict skip_big(Cursor& in) noexcept {
+  std::uint64_t count = 0;
+  std::uint8_t sign = 0;
+  if (!take_count<Width>(in, count) || !in.take_u8(sign)) return Verdict::truncated;
+  return sign > 1 ? Verdict::bad_term : skip_fixed(in, count);
+}
+
 // Counts are believed only when each element can have its one byte.
-[[nodiscard]] Verdict enter(const Cursor& in, bool has_count, std::uint64_t count, Step& step) {
-  if (!has_count || count > in.remaining()) return Verdict::truncated;
+[[nodiscard]] Verdict enter(const Cursor& in, std::uint64_t count, Step& step) noexcept {
+  if (count > in.remaining()) return Verdict::truncated;
   step.children = count;
   return Verdict::ok;
+}
+
+// A count, then `per_count` terms for each, and `more` behind them.
+struct Children {
+  std::uint64_t per_count;
+  std::uint64_t more;
+};
+template <class Width>
+[[nodiscard]] Verdict enter_counted(Cursor& in, Children children, Step& step) noexcept {
+  std::uint64_t count = 0;
+  if (!take_count<Width>(in, count)) return Verdict::truncated;
+  return enter(in, count * children.per_count + children.more, step);
 }
 
 [[nodiscard]] Verdict skip_reference(Cursor& in, std::size_t creation_bytes) noexcept {
@@ -101,51 +133,39 @@ enum class Verdict { ok, truncated, bad_tag, bad_term };
   if (!in.take_u32(size) || !skip(in, kArityUniqIndexBytes) || !in.take_u32(free_count))
     return Verdict::truncated;
   step.end_offset = start + size;
-  return enter(in, true, std::uint64_t{free_count} + 4, step);
+  return enter(in, std::uint64_t{free_count} + 4, step);
 }
 
-[[nodiscard]] Verdict step_data(Cursor& in, std::uint8_t tag, Step& step) {
-  std::uint8_t u8 = 0;
-  std::uint16_t u16 = 0;
-  std::uint32_t u32 = 0;
-  bool has = false;  // taken before the count is passed on: arguments have no order
+[[nodiscard]] Verdict step_data(Cursor& in, std::uint8_t tag, Step& step) noexcept {
   switch (tag) {
     case tag::kNil:
       return Verdict::ok;
     case tag::kSmallInteger:
-      return skip_sized(in, true, 1);
+      return skip_fixed(in, 1);
     case tag::kInteger:
-      return skip_sized(in, true, 4);
+      return skip_fixed(in, 4);
     case tag::kNewFloat:
       return skip_float(in);
     case tag::kFloat:
       return skip_old_float(in);
     case tag::kSmallBig:
-      has = in.take_u8(u8);
-      return skip_big(in, has, u8);
+      return skip_big<std::uint8_t>(in);
     case tag::kLargeBig:
-      has = in.take_u32(u32);
-      return skip_big(in, has, u32);
+      return skip_big<std::uint32_t>(in);
     case tag::kBinary:
-      has = in.take_u32(u32);
-      return skip_sized(in, has, u32);
+      return skip_counted<std::uint32_t>(in);
     case tag::kString:
-      has = in.take_u16(u16);
-      return skip_sized(in, has, u16);
+      return skip_counted<std::uint16_t>(in);
     case tag::kBitBinary:
       return skip_bit_binary(in);
     case tag::kSmallTuple:
-      has = in.take_u8(u8);
-      return enter(in, has, u8, step);
+      return enter_counted<std::uint8_t>(in, {1, 0}, step);
     case tag::kLargeTuple:
-      has = in.take_u32(u32);
-      return enter(in, has, u32, step);
+      return enter_counted<std::uint32_t>(in, {1, 0}, step);
     case tag::kList:
-      has = in.take_u32(u32);
-      return enter(in, has, std::uint64_t{u32} + 1, step);
+      return enter_counted<std::uint32_t>(in, {1, 1}, step);
     case tag::kMap:
-      has = in.take_u32(u32);
-      return enter(in, has, std::uint64_t{u32} * 2, step);
+      return enter_counted<std::uint32_t>(in, {2, 0}, step);
     default:
       return Verdict::bad_tag;
   }

@@ -13,6 +13,8 @@ class BufferView {
   BufferView() noexcept = default;
   BufferView(const BufferView&) = delete;
   BufferView& operator=(const BufferView&) = delete;
+  BufferView(BufferView&&) = delete;
+  BufferView& operator=(BufferView&&) = delete;
   ~BufferView() PYPORT_REQUIRES(gil) {
     if (is_open_) PyBuffer_Release(&view_);
   }

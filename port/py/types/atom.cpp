@@ -29,12 +29,29 @@ PyObject* atom_repr(PyObject* self) noexcept PYPORT_REQUIRES(gil) {
   return name ? PyUnicode_FromFormat("<erlang.Atom %R>", name.get()) : nullptr;
 }
 
+// Not Py_RETURN_RICHCOMPARE: the macro's nested branches count as ours.
+[[nodiscard]] bool holds(int order, int operation) noexcept {
+  switch (operation) {
+    case Py_LT:
+      return order < 0;
+    case Py_LE:
+      return order <= 0;
+    case Py_EQ:
+      return order == 0;
+    case Py_NE:
+      return order != 0;
+    case Py_GT:
+      return order > 0;
+    default:
+      return order >= 0;
+  }
+}
+
 PyObject* atom_compare(PyObject* self, PyObject* other, int operation) noexcept
     PYPORT_REQUIRES(gil) {
   if (Py_TYPE(self) != Py_TYPE(other)) return keep(Py_NotImplemented);
   // UTF-8 sorts as its code points do, and so does Erlang.
-  const int order = name_of(self).compare(name_of(other));
-  Py_RETURN_RICHCOMPARE(order, 0, operation);
+  return keep(holds(name_of(self).compare(name_of(other)), operation) ? Py_True : Py_False);
 }
 
 PyType_Slot slots[] = {

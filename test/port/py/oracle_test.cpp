@@ -22,6 +22,8 @@ class EiBuffer {
   ~EiBuffer() { ei_x_free(&x); }
   EiBuffer(const EiBuffer&) = delete;
   EiBuffer& operator=(const EiBuffer&) = delete;
+  EiBuffer(EiBuffer&&) = delete;
+  EiBuffer& operator=(EiBuffer&&) = delete;
   [[nodiscard]] ByteView view() const {
     return pyport::as_bytes({x.buff, static_cast<std::size_t>(x.index)});
   }

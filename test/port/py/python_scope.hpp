@@ -31,6 +31,8 @@ class PYPORT_SCOPED_CAPABILITY PythonScope {
   }
   PythonScope(const PythonScope&) = delete;
   PythonScope& operator=(const PythonScope&) = delete;
+  PythonScope(PythonScope&&) = delete;
+  PythonScope& operator=(PythonScope&&) = delete;
 };
 
 // Runs statements and returns the value of `result`, or null with the exception pending.
