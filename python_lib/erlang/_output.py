@@ -6,7 +6,7 @@ import io
 import os
 import sys
 from collections.abc import Callable
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 
 class OutputStream(io.TextIOBase):
@@ -57,12 +57,19 @@ class OutputStream(io.TextIOBase):
 
 def install(write_output: Callable[[int, str], None]) -> None:
     """Replaces `sys.stdout` and `sys.stderr`. Called once, when the program starts."""
-    sys.stdout = sys.__stdout__ = OutputStream(1, write_output)
-    sys.stderr = sys.__stderr__ = OutputStream(2, write_output)
+    _replace(OutputStream(1, write_output), OutputStream(2, write_output))
     os.register_at_fork(after_in_child=_use_descriptors)
 
 
 def _use_descriptors() -> None:
     """A forked child has no link: what it prints goes to the descriptors."""
-    sys.stdout = sys.__stdout__ = open(1, "w", buffering=1, encoding="utf-8", closefd=False)
-    sys.stderr = sys.__stderr__ = open(2, "w", buffering=1, encoding="utf-8", closefd=False)
+    _replace(
+        open(1, "w", buffering=1, encoding="utf-8", closefd=False),
+        open(2, "w", buffering=1, encoding="utf-8", closefd=False),
+    )
+
+
+def _replace(out: io.TextIOBase, err: io.TextIOBase) -> None:
+    streams: Any = sys  # typeshed knows only TextIOWrapper here
+    streams.stdout = streams.__stdout__ = out
+    streams.stderr = streams.__stderr__ = err
