@@ -277,7 +277,7 @@ get_local_env(Ctx) ->
 
 %% @doc Sends calls of a module or a function to a pool.
 -spec register_pool(atom(), module() | {module(), atom()}) ->
-    ok | {error, term()}.
+    ok | pyport_registry:error().
 register_pool(Pool, Key) ->
     py_context_router:register_pool(Pool, Key).
 
@@ -352,7 +352,7 @@ is_ref(_) ->
 
 %% Internal.
 
--spec routed(term(), term(), term(), term(), timeout()) -> result().
+-spec routed(py_module(), py_func(), term(), term(), timeout()) -> result().
 routed(Module, Function, Args, Kwargs, Timeout) ->
     Pool = py_context_router:lookup_pool(Module, Function),
     in_pool(Pool, Module, Function, Args, Kwargs, Timeout).
@@ -375,7 +375,7 @@ in_context(Ctx, Module, Function, Args, Options) ->
     end.
 
 %% In a process that was made for one call: there is no environment to use.
--spec plain(term(), term(), term(), term()) -> result().
+-spec plain(py_module(), py_func(), term(), term()) -> result().
 plain(Module, Function, Args, Kwargs) ->
     Target = {pool, py_context_router:lookup_pool(Module, Function)},
     Opts = {?TIMEOUT_MS, 0},

@@ -213,7 +213,8 @@ create_local_env(Ctx) ->
 
 %% @doc Interrupts what runs in the context; its caller gets
 %% `{error, interrupted}'.
--spec interrupt(context()) -> ok | not_running | {error, term()}.
+-spec interrupt(context()) ->
+    ok | not_running | {error, pyport_call:reason()}.
 interrupt(Ctx) ->
     pyport_call:interrupt(Ctx).
 

@@ -180,14 +180,15 @@ init_pool_registry() ->
 
 %% @doc Sends calls of a module, or of `{Module, Function}', to a pool.
 -spec register_pool(pool(), module() | {module(), atom()}) ->
-    ok | {error, term()}.
+    ok | pyport_registry:error().
 register_pool(Pool, {Module, Function}) ->
     register_pool(Pool, Module, Function);
 register_pool(Pool, Module) ->
     pyport_registry:add(Pool, Module).
 
 %% @doc Sends calls of one function to a pool. It wins over its module.
--spec register_pool(pool(), module(), atom()) -> ok | {error, term()}.
+-spec register_pool(pool(), module(), atom()) ->
+    ok | pyport_registry:error().
 register_pool(Pool, Module, Function) ->
     pyport_registry:add(Pool, {Module, Function}).
 

@@ -10,22 +10,27 @@
 -export([timeout/1, is_name/1, options/2, path/1]).
 -export([invalid/2]).
 
--export_type([name/0, code/0, invalid/0, rule/0]).
+-export_type([name/0, code/0, invalid/0, invalid_argument/0, rule/0]).
 
 -type name() :: atom() | binary() | string().
 -type code() :: binary() | string().
+-type invalid_argument() ::
+    {error, {invalid_argument, Name :: atom(), Accepted :: binary()}}.
 -type invalid() ::
-    {error,
-        {invalid_argument, Name :: atom(), Accepted :: binary()}
-        | {invalid_option, Key :: term(), Accepted :: binary() | [atom()]}}.
+    invalid_argument()
+    | {error, {invalid_option, Key :: term(), binary() | [atom()]}}.
 -type rule() :: {fun((term()) -> boolean()), Accepted :: binary()}.
 
 %% The field of the wire has 32 bits.
 -define(TIMEOUT_MS_MAX, 16#FFFFFFFF).
+-define(A_NAME,
+    <<"an atom, a binary or a string: not empty, UTF-8, without NUL">>
+).
+-define(CODE, <<"a binary in UTF-8 or a string">>).
 
 %% The first clause is the hot path: two atoms need no look.
 -spec call_payload(term(), term(), term(), term()) ->
-    {ok, binary()} | invalid().
+    {ok, binary()} | invalid_argument().
 call_payload(M, F, Args, Kw) when
     is_atom(M), is_atom(F), is_list(Args), is_map(Kw)
 ->
@@ -36,30 +41,32 @@ call_payload(_, _, _, Kw) when not is_map(Kw) ->
     invalid(kwargs, <<"a map of names to values">>);
 call_payload(M, F, Args, Kw) ->
     case {name(M), name(F)} of
-        {error, _} -> invalid(module, accepted_name());
-        {_, error} -> invalid(function, accepted_name());
+        {error, _} -> invalid(module, ?A_NAME);
+        {_, error} -> invalid(function, ?A_NAME);
         {Module, Function} ->
             {ok, term_to_binary({Module, Function, Args, Kw})}
     end.
 
--spec eval_payload(term(), term()) -> {ok, binary()} | invalid().
+-spec eval_payload(term(), term()) ->
+    {ok, binary()} | invalid_argument().
 eval_payload(_, Locals) when not is_map(Locals) ->
     invalid(locals, <<"a map of names to values">>);
 eval_payload(Code, Locals) ->
     case text(Code) of
-        error -> invalid(code, accepted_code());
+        error -> invalid(code, ?CODE);
         Text -> {ok, term_to_binary({Text, Locals})}
     end.
 
--spec exec_payload(term()) -> {ok, binary()} | invalid().
+-spec exec_payload(term()) ->
+    {ok, binary()} | invalid_argument().
 exec_payload(Code) ->
     case text(Code) of
-        error -> invalid(code, accepted_code());
+        error -> invalid(code, ?CODE);
         Text -> {ok, term_to_binary(Text)}
     end.
 
 %% On the wire 0 is "no limit": a caller who asks for 0 gets 1 ms.
--spec timeout(term()) -> {ok, timeout()} | invalid().
+-spec timeout(term()) -> {ok, infinity | pos_integer()} | invalid_argument().
 timeout(infinity) ->
     {ok, infinity};
 timeout(0) ->
@@ -96,7 +103,7 @@ path(Path) ->
         error -> error
     end.
 
--spec invalid(atom(), binary()) -> invalid().
+-spec invalid(atom(), binary()) -> invalid_argument().
 invalid(Name, Accepted) ->
     {error, {invalid_argument, Name, Accepted}}.
 
@@ -162,11 +169,3 @@ no_nul(Text) ->
         nomatch -> Text;
         _ -> error
     end.
-
--spec accepted_name() -> binary().
-accepted_name() ->
-    <<"an atom, a binary or a string: not empty, UTF-8, without NUL">>.
-
--spec accepted_code() -> binary().
-accepted_code() ->
-    <<"a binary in UTF-8 or a string">>.

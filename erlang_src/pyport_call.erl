@@ -17,7 +17,7 @@
 -type result() :: {ok, term()} | {error, reason()}.
 %% Closed as far as the form goes; the class names are those of Python.
 -type reason() ::
-    {Class :: atom() | binary(), Message :: string() | term()}
+    {Class :: atom() | binary(), Message :: term()}
     | {invalid_argument, atom(), binary()}
     | {invalid_option, term(), binary() | [atom()]}
     | {context_died, term()}
@@ -30,8 +30,7 @@
     | context_destroyed
     | invalid_env
     | env_wrong_interpreter
-    | #{type := _, message := _, traceback := _, notes := _, cause := _}
-    | term().
+    | #{type := _, message := _, traceback := _, notes := _, cause := _}.
 -type place() :: {Link :: pid(), Context :: non_neg_integer()}.
 
 -define(TABLE, pyport_contexts).
@@ -219,7 +218,8 @@ bound(Pool, Ctx) ->
         {error, _} -> bind(Pool)
     end.
 
--spec bind(atom()) -> place() | {error, reason()}.
+-spec bind(atom()) ->
+    place() | {error, {context_died, noproc} | {unknown_pool, atom()}}.
 bind(Pool) ->
     case pyport_pool:pick(Pool) of
         {ok, Ctx} ->

@@ -118,7 +118,8 @@ terminate(_Reason, #state{host = Host, number = Number} = State) ->
     close(maps:get(kind, State#state.config), Host, Number).
 
 %% Code that the user gave does not go to the log.
--spec format_status(map()) -> map().
+-spec format_status(gen_server:format_status()) ->
+    gen_server:format_status().
 format_status(#{state := #state{id = Id, number = Number}} = Status) ->
     Status#{state := {context, Id, Number}};
 format_status(Status) ->

@@ -32,7 +32,7 @@
 -type error() ::
     pyport_args:invalid()
     | {error,
-        {invalid_mode, term(), Accepted :: [mode()]}
+        {invalid_mode, term(), Accepted :: [mode(), ...]}
         | memory_limit_requires_isolated
         | cpu_limit_requires_isolated
         | env_requires_isolated
@@ -40,6 +40,7 @@
         | stderr_requires_isolated}.
 
 -define(MODES, [worker, isolated, owngil]).
+-define(ISOLATED_ONLY, [memory_limit, cpu_limit, env, stdout, stderr]).
 
 -spec config(term()) -> {ok, config()} | error().
 config(Options) when is_map(Options) ->
@@ -51,7 +52,8 @@ config(_) ->
     pyport_args:invalid(options, <<"a map">>).
 
 %% A context that has a process of its own is isolated, whatever it is called.
--spec mode(term()) -> {ok, kind()} | error().
+-spec mode(term()) ->
+    {ok, kind()} | {error, {invalid_mode, term(), [mode(), ...]}}.
 mode(worker) -> {ok, worker};
 mode(isolated) -> {ok, isolated};
 mode(owngil) -> {ok, isolated};
@@ -69,7 +71,7 @@ checked(Kind, Options) ->
 
 -spec worker(map()) -> {ok, config()} | error().
 worker(Options) ->
-    case maps:keys(maps:with(isolated_only(), Options)) of
+    case maps:keys(maps:with(?ISOLATED_ONLY, Options)) of
         [] ->
             Setup = path_setup(Options) ++ setup(Options),
             {ok, #{
@@ -83,7 +85,7 @@ worker(Options) ->
 
 -spec isolated(map()) -> config().
 isolated(Options) ->
-    Host = maps:with([kill_after | isolated_only()], Options),
+    Host = maps:with([kill_after | ?ISOLATED_ONLY], Options),
     Paths = [pyport_args:path(P) || P <- maps:get(python_path, Options, [])],
     #{
         kind => isolated,
@@ -110,25 +112,26 @@ path_setup(#{python_path := [_ | _] = Paths}) ->
     Text = lists:join(<<0>>, [pyport_args:path(Path) || Path <- Paths]),
     Hex = binary:encode_hex(iolist_to_binary(Text)),
     [
-        <<
+        iolist_to_binary([
             "def _add(text):\n"
             "    import sys\n"
             "    new = [p for p in text.split(chr(0)) if p not in sys.path]\n"
             "    sys.path[0:0] = new\n"
-            "_add(bytes.fromhex('",
-            Hex/binary,
-            "').decode())\n"
+            "_add(bytes.fromhex('", Hex, "').decode())\n"
             "del _add\n"
-        >>
+        ])
     ];
 path_setup(_) ->
     [].
 
--spec isolated_only() -> [atom()].
-isolated_only() ->
-    [memory_limit, cpu_limit, env, stdout, stderr].
-
--spec requires_isolated(atom()) -> atom().
+-spec requires_isolated(
+    memory_limit | cpu_limit | env | stdout | stderr
+) ->
+    memory_limit_requires_isolated
+    | cpu_limit_requires_isolated
+    | env_requires_isolated
+    | stdout_requires_isolated
+    | stderr_requires_isolated.
 requires_isolated(memory_limit) -> memory_limit_requires_isolated;
 requires_isolated(cpu_limit) -> cpu_limit_requires_isolated;
 requires_isolated(env) -> env_requires_isolated;

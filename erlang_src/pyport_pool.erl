@@ -47,7 +47,8 @@ await(Pool) ->
 %% A live member. Processes are dealt out in turn and not by scheduler: the
 %% processes that one process spawns often start on one scheduler, and a pool
 %% with unequal shares serves its callers unequally.
--spec pick(atom()) -> {ok, pid()} | {error, term()}.
+-spec pick(atom()) ->
+    {ok, pid()} | {error, {context_died, noproc} | {unknown_pool, atom()}}.
 pick(Name) ->
     case published(Name) of
         undefined ->

@@ -7,9 +7,11 @@
 
 -export([create/0, add/2, remove/1, lookup/2, all/0]).
 
--export_type([key/0]).
+-export_type([key/0, error/0]).
 
 -type key() :: atom() | {atom(), atom()}.
+-type error() ::
+    {error, {not_started, pyport}} | pyport_args:invalid_argument().
 
 -define(TABLE, ?MODULE).
 -define(USED, {?MODULE, used}).
@@ -28,7 +30,7 @@ create() ->
             ok
     end.
 
--spec add(term(), term()) -> ok | {error, term()}.
+-spec add(term(), term()) -> ok | error().
 add(Pool, _) when not is_atom(Pool) ->
     pyport_args:invalid(pool, <<"an atom">>);
 add(Pool, {Module, Function}) when is_atom(Module), is_atom(Function) ->
