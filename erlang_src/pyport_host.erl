@@ -241,7 +241,9 @@ ended(Stderr, #data{hello = none, gone = {Why, _}, waiting = Waiting,
     {stop, {shutdown, Reason}};
 ended(Stderr, #data{gone = {Why, Announced}, os_pid = OsPid} = Data0) ->
     Death = pyport_death:make(Why, Announced, Stderr, OsPid),
-    ?LOG_ERROR(Death#{what => pyport_host_died, host => self()}),
+    %% stderr itself was logged line by line
+    ?LOG_ERROR((maps:remove(stderr, Death))#{what => pyport_host_died,
+                                             host => self()}),
     Data = abandon(Death, Data0),
     _ = [Owner ! {pyport_host, self(), {down, Death}}
          || Owner <- pyport_slots:owners(Data#data.contexts)],

@@ -72,15 +72,11 @@ configure(Config) ->
 start_shared(#{hosts := Count} = Config) ->
     ok = configure(Config),
     Options = options(#{kind => shared, restart => permanent}),
-    Starts = [spawn_monitor(fun() ->
-                  exit({started, start({shared, N}, transient, Options)})
+    Parent = self(),
+    Starts = [spawn_link(fun() ->
+                  Parent ! {self(), start({shared, N}, transient, Options)}
               end) || N <- lists:seq(1, Count)],
-    first_error([receive
-                     {'DOWN', Monitor, process, Pid, {started, Result}} ->
-                         Result;
-                     {'DOWN', Monitor, process, Pid, Reason} ->
-                         {error, Reason}
-                 end || {Pid, Monitor} <- Starts]).
+    first_error([receive {Pid, Result} -> Result end || Pid <- Starts]).
 
 -spec first_error([{ok, pid()} | {error, term()}]) -> ok | {error, term()}.
 first_error(Results) ->

@@ -19,7 +19,8 @@
                      tmp_dir := file:filename_all(),
                      stdout := pyport_sink:sink(),
                      stderr := pyport_sink:sink(),
-                     output_lines_per_s := pos_integer()}.
+                     output_lines_per_s := pos_integer(),
+                     atom() => term()}.
 -type stream() :: stdout | stderr.
 
 -define(LINE_BYTES_MAX, 8192).
