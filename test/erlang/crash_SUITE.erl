@@ -14,7 +14,8 @@ all() ->
         every_call_in_flight_gets_the_error,
         garbage_in_every_descriptor_harms_only_the_process,
         closing_every_descriptor_harms_only_the_process,
-        memory_beyond_the_limit_ends_the_process,
+        memory_beyond_the_limit_is_refused_to_python,
+        memory_beyond_the_limit_in_c_ends_the_process,
         a_crash_leaves_other_processes_alone,
         a_linked_owner_gets_the_exit,
         an_isolated_context_is_gone_after_its_crash,
@@ -116,24 +117,28 @@ closing_every_descriptor_harms_only_the_process(_) ->
     end,
     alive().
 
-memory_beyond_the_limit_ends_the_process(_) ->
-    _ = process_flag(trap_exit, true),
-    Options = #{
-        mode => isolated, memory_limit => 200 bsl 20, kill_after => 100
-    },
-    {ok, Ctx} = py_context:new(py_case:with_programs(Options)),
-    case py_context:call(Ctx, crashes, eat_memory, [], #{}, 20000) of
-        {error, {context_died, #{reason := memory_limit}}} -> ok;
-        {error, timeout} -> ok
-    end,
-    receive
-        {'EXIT', Ctx, {context_died, #{reason := Reason}}} ->
-            true = lists:member(
-                Reason, [memory_limit, killed_after_timeout]
-            )
-    after 20000 -> error(still_alive)
-    end,
+%% Python gets a MemoryError, goes on, and is stopped by its deadline.
+memory_beyond_the_limit_is_refused_to_python(_) ->
+    {ok, Ctx} = py_context:new(limited()),
+    {error, {'MemoryError', _}} =
+        py_context:eval(Ctx, <<"bytearray(1 << 30)">>),
+    {error, timeout} =
+        py_context:call(Ctx, crashes, eat_memory, [], #{}, 2000),
+    ok = py_context:stop(Ctx),
     alive().
+
+%% C code that does not check ends the process, and only that.
+memory_beyond_the_limit_in_c_ends_the_process(_) ->
+    {ok, Ctx} = py_context:new(limited()),
+    true = unlink(Ctx),
+    Monitor = monitor(process, Ctx),
+    {error, {context_died, #{reason := {signal, 11}}}} =
+        py_context:call(Ctx, crashes, out_of_memory_in_c, []),
+    {context_died, #{reason := {signal, 11}}} = py_case:down(Monitor),
+    alive().
+
+limited() ->
+    py_case:with_programs(#{mode => isolated, memory_limit => 200 bsl 20}).
 
 a_crash_leaves_other_processes_alone(_) ->
     {Listen, Port} = py_case:listen(),

@@ -7,7 +7,7 @@
 all() ->
     [
         the_ten_lines_of_the_readme_run,
-        the_changelog_knows_the_version,
+        the_readme_names_the_version,
         calls_md_runs,
         contexts_md_runs,
         crash_md_runs,
@@ -29,9 +29,14 @@ the_ten_lines_of_the_readme_run(_) ->
     [Block | _] = blocks(Marked),
     ok = run(Block).
 
-the_changelog_knows_the_version(_) ->
+the_readme_names_the_version(_) ->
     {ok, Version} = application:get_key(pyport, vsn),
-    {_, _} = binary:match(read("CHANGELOG.md"), list_to_binary(Version)).
+    {match, [Named]} = re:run(
+        read("README.md"),
+        "version ([0-9]+\\.[0-9]+)",
+        [{capture, all_but_first, list}]
+    ),
+    true = lists:prefix(Named ++ ".", Version).
 
 calls_md_runs(_) -> run_all("docs/calls.md").
 

@@ -14,6 +14,7 @@ all() ->
         a_socket_read_is_really_interrupted,
         a_loop_in_c_is_killed_after_kill_after,
         code_that_swallows_interrupts_is_killed,
+        an_interrupt_that_is_ignored_ends_in_a_kill,
         an_isolated_context_survives_its_timeouts,
         a_wrong_timeout_is_refused,
         the_default_deadline_is_the_pools_alone
@@ -167,27 +168,41 @@ really_interrupted(Function) ->
     {ok, OsPid} = py_context:call(Ctx, os, getpid, []).
 
 a_loop_in_c_is_killed_after_kill_after(_) ->
-    killed_after_timeout(loop_in_c).
+    killed_after_its_deadline(loop_in_c).
 
 code_that_swallows_interrupts_is_killed(_) ->
-    killed_after_timeout(swallow).
+    killed_after_its_deadline(swallow).
 
-killed_after_timeout(Function) ->
-    _ = process_flag(trap_exit, true),
-    {Listen, Port} = py_case:listen(),
-    Ctx = new(isolated, #{kill_after => 200}),
-    Running = py:spawn_call(Ctx, waits, Function, [Port]),
-    Socket = py_case:announced(Listen),
-    ok = received(Socket, <<"in the loop">>, <<>>),
+killed_after_its_deadline(Function) ->
+    Deadline = 2000,
+    {Ctx, Monitor, Running} = in_the_loop(Function, Deadline),
+    Queued = py:spawn_call(Ctx, math, sqrt, [16]),
+    {error, timeout} = py:await(Running),
+    killed(Monitor, [Queued]).
+
+%% The caller has no deadline: it is asked for from outside.
+an_interrupt_that_is_ignored_ends_in_a_kill(_) ->
+    {Ctx, Monitor, Running} = in_the_loop(loop_in_c, infinity),
     Queued = py:spawn_call(Ctx, math, sqrt, [16]),
     ok = py_context:interrupt(Ctx),
+    killed(Monitor, [Running, Queued]).
+
+in_the_loop(Function, Timeout) ->
+    {Listen, Port} = py_case:listen(),
+    Ctx = new(isolated, #{kill_after => 200}),
+    true = unlink(Ctx),
+    Monitor = monitor(process, Ctx),
+    Running = pyport_task:start(fun() ->
+        py_context:call(Ctx, waits, Function, [Port], #{}, Timeout)
+    end),
+    Socket = py_case:announced(Listen),
+    ok = received(Socket, <<"in the loop">>, <<>>),
+    {Ctx, Monitor, Running}.
+
+killed(Monitor, Refs) ->
     Died = {context_died, #{reason => killed_after_timeout}},
-    [Died, Died] = [reason(py:await(Ref)) || Ref <- [Running, Queued]],
-    receive
-        {'EXIT', Ctx, {context_died, #{reason := killed_after_timeout}}} ->
-            ok
-    after 10000 -> error(still_alive)
-    end,
+    [Died = reason(py:await(Ref, 10000)) || Ref <- Refs],
+    Died = reason({error, py_case:down(Monitor)}),
     {ok, 4.0} = py:call(math, sqrt, [16]).
 
 received(Socket, Text, Received) ->

@@ -44,13 +44,19 @@ def close_every_descriptor() -> None:
 
 
 def eat_memory() -> None:
-    """Take all memory there is, and ignore every error and interrupt."""
+    """Take all memory there is, and keep trying when there is no more."""
     kept = []
     while True:
-        try:
+        with contextlib.suppress(MemoryError):
             kept.append(bytearray(b"x" * (1 << 20)))
-        except BaseException:  # noqa: BLE001 -- that is the point
-            continue
+
+
+def out_of_memory_in_c() -> None:
+    """Do what C code does that does not look at what malloc gave it."""
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype = ctypes.c_void_p
+    libc.malloc.argtypes = [ctypes.c_size_t]
+    libc.memset(ctypes.c_void_p(libc.malloc(1 << 34)), 1, 64)
 
 
 def wait_then_crash(port: int) -> None:
