@@ -19,6 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LOG_DIR = ROOT / "build" / "test"
 LOG_LINES_SHOWN_MAX = 200
+LOG_COLUMNS_SHOWN_MAX = 400
 ESCRIPT_S_MAX = 600
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 # The suites about crashes, deadlines and output, which run again under the sanitizers.
@@ -189,7 +190,8 @@ def run(suite: Suite) -> Count:
     skipped = f", {count.skipped} skipped" if count.skipped else ""
     print(f"{suite.name}: {count.passed} passed, {count.failed} failed{skipped} ({seconds:.1f} s)")
     if count.failed:
-        print("\n".join(text.splitlines()[-LOG_LINES_SHOWN_MAX:]))
+        for line in text.splitlines()[-LOG_LINES_SHOWN_MAX:]:
+            print(line[:LOG_COLUMNS_SHOWN_MAX])
         print(f"{suite.name}: {why(suite, status)}; the whole log: {log.relative_to(ROOT)}")
     sys.stdout.flush()
     return count
