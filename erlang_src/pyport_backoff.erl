@@ -15,9 +15,9 @@
 -define(PAUSE_MAX_MS, 10000).
 -define(DOUBLINGS_MAX, 16).
 
--opaque backoff() :: ShortLives :: non_neg_integer().
+-type backoff() :: ShortLives :: non_neg_integer().
 
--spec new() -> backoff().
+-spec new() -> 0.
 new() -> 0.
 
 %% @doc What to do after a life of so many milliseconds.

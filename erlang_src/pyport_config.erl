@@ -11,12 +11,12 @@
 
 -type config() :: #{atom() => term()}.
 -type reason() :: {bad_config, Key :: atom(), Value :: term(),
-                   Accepted :: string()}.
--type check() :: fun((term()) -> boolean()).
--type key() :: {Key :: atom(), Default :: term(), check(),
-                Accepted :: string()}.
-
+                   Accepted :: nonempty_string()}.
 -define(MS_MAX, 16#FFFFFFFF).
+-define(SINKS, "logger, group_leader, user, null or {pid, Pid}").
+
+-import(pyport_check, [key/4, range/2, at_least/1, or_infinity/1,
+                       or_default/1, one_of/1]).
 
 %% @doc Reads the environment of the application.
 -spec load() -> {ok, config()} | {error, reason()}.
@@ -36,7 +36,7 @@ check(Given) ->
             check(Keys, maps:from_list(Given), #{})
     end.
 
--spec check([key()], config(), config()) ->
+-spec check([pyport_check:key()], config(), config()) ->
           {ok, config()} | {error, reason()}.
 check([{Key, Default, Check, Accepted} | Keys], Given, Config) ->
     Value = maps:get(Key, Given, Default),
@@ -48,110 +48,89 @@ check([], _, Config) ->
     {ok, Config}.
 
 %% `included_applications' is OTP's own and always there.
--spec known(atom(), [key()]) -> boolean().
+-spec known(atom(), [pyport_check:key()]) -> boolean().
 known(included_applications, _) -> true;
 known(Key, Keys) -> lists:keymember(Key, 1, Keys).
 
--spec names([key()]) -> string().
+-spec names([pyport_check:key()]) -> string().
 names(Keys) ->
     lists:append(lists:join(", ", [atom_to_list(element(1, Key))
                                    || Key <- Keys])).
 
 %% @doc Every key. Times are milliseconds and sizes are bytes.
--spec keys() -> [key()].
+-spec keys() -> [pyport_check:key()].
 keys() ->
     pool_keys() ++ host_keys() ++ program_keys() ++ limit_keys()
         ++ reference_keys().
 
--spec pool_keys() -> [key()].
+-spec pool_keys() -> [pyport_check:key()].
 pool_keys() ->
     Schedulers = erlang:system_info(schedulers),
-    [{num_contexts, Schedulers, range(1, 1024), "1..1024 contexts"},
-     {context_mode, worker, one_of([worker, isolated, owngil]),
-      "worker, isolated or owngil"},
-     {max_concurrent, 2 * Schedulers + 1, at_least(1),
-      "a positive number of calls"},
-     {imports, [], fun is_list/1, "a list of {Module, Function}"},
-     {paths, [], fun is_paths/1, "a list of directories"},
-     {max_state_entries, infinity, or_infinity(at_least(0)),
-      "a number of entries, or infinity"}].
+    [key(num_contexts, Schedulers, range(1, 1024), "1..1024 contexts"),
+     key(context_mode, worker, one_of([worker, isolated, owngil]),
+      "worker, isolated or owngil"),
+     key(max_concurrent, 2 * Schedulers + 1, at_least(1),
+      "a positive number of calls"),
+     key(imports, [], fun is_list/1, "a list of {Module, Function}"),
+     key(paths, [], fun is_paths/1, "a list of directories"),
+     key(max_state_entries, infinity, or_infinity(at_least(0)),
+      "a number of entries, or infinity")].
 
--spec host_keys() -> [key()].
+-spec host_keys() -> [pyport_check:key()].
 host_keys() ->
-    [{hosts, 1, range(1, 64), "1..64 shared operating-system processes"},
-     {spare_hosts, 0, range(0, 1), "0 or 1 warm spare of a shared host"},
-     {kill_after, default, or_default(or_infinity(range(1, 1000000000))),
-      "1..1000000000 milliseconds, or infinity"},
-     {start_timeout, 10000, range(1, ?MS_MAX), "milliseconds"},
-     {setup_timeout, 60000, range(1, ?MS_MAX), "milliseconds"},
-     {silence, 1000, range(10, ?MS_MAX), "10.. milliseconds"},
-     {ping_timeout, 5000, range(10, ?MS_MAX), "10.. milliseconds"},
-     {stdout, user, fun is_sink/1, sinks()},
-     {stderr, logger, fun is_sink/1, sinks()},
-     {output_lines_per_s, 1000, range(1, 1000000), "1..1000000 lines"},
-     {memory_limit, infinity, or_infinity(at_least(1 bsl 24)),
-      "at least 16777216 bytes, or infinity"}].
+    [key(hosts, 1, range(1, 64), "1..64 shared operating-system processes"),
+     key(spare_hosts, 0, range(0, 0), "0: there are no warm spares yet"),
+     key(kill_after, default, or_default(or_infinity(range(1, 1000000000))),
+      "1..1000000000 milliseconds, or infinity"),
+     key(start_timeout, 10000, range(1, ?MS_MAX), "milliseconds"),
+     key(setup_timeout, 60000, range(1, ?MS_MAX), "milliseconds"),
+     key(silence, 1000, range(10, ?MS_MAX), "10.. milliseconds"),
+     key(ping_timeout, 5000, range(10, ?MS_MAX), "10.. milliseconds"),
+     key(stdout, user, fun is_sink/1, ?SINKS),
+     key(stderr, logger, fun is_sink/1, ?SINKS),
+     key(output_lines_per_s, 1000, range(1, 1000000), "1..1000000 lines"),
+     key(memory_limit, infinity, or_infinity(at_least(1 bsl 24)),
+      "at least 16777216 bytes, or infinity")].
 
--spec program_keys() -> [key()].
+-spec program_keys() -> [pyport_check:key()].
 program_keys() ->
-    [{program, default, or_default(fun is_path/1), "a path"},
-     {python, default, or_default(fun is_path/1),
-      "the path of a Python executable"},
-     {venv, none, fun(none) -> true; (Path) -> is_path(Path) end,
-      "the path of a virtual environment, or none"},
-     {tmp_dir, default, or_default(fun is_path/1), "a directory"},
-     {spin_us, default, or_default(range(0, 10000)), "0..10000 microseconds"},
-     {switch_interval_us, default, or_default(range(50, 1000000)),
-      "50..1000000 microseconds"}].
+    [key(program, default, or_default(fun is_path/1), "a path"),
+     key(python, default, or_default(fun is_path/1),
+      "the path of a Python executable"),
+     key(venv, none, fun(none) -> true; (Path) -> is_path(Path) end,
+      "the path of a virtual environment, or none"),
+     key(tmp_dir, default, or_default(fun is_path/1), "a directory"),
+     key(spin_us, default, or_default(range(0, 10000)),
+         "0..10000 microseconds"),
+     key(switch_interval_us, default, or_default(range(50, 1000000)),
+      "50..1000000 microseconds")].
 
--spec limit_keys() -> [key()].
+-spec limit_keys() -> [pyport_check:key()].
 limit_keys() ->
-    [{queue_max, 10000, range(1, 10000000), "1..10000000 requests"},
-     {queue_bytes_max, 256 bsl 20, at_least(1 bsl 16), "at least 65536 bytes"},
-     {frame_bytes_max, 64 bsl 20, range(1 bsl 12, 1 bsl 30),
-      "4096..1073741824 bytes"},
-     {atoms_max, 10000, range(0, 1000000), "0..1000000 atoms"}].
+    [key(queue_max, 10000, range(1, 10000000), "1..10000000 requests"),
+     key(queue_bytes_max, 256 bsl 20, at_least(1 bsl 16),
+         "at least 65536 bytes"),
+     key(frame_bytes_max, 64 bsl 20, range(1 bsl 12, 1 bsl 30),
+      "4096..1073741824 bytes"),
+     key(atoms_max, 10000, range(0, 1000000), "0..1000000 atoms")].
 
 %% Keys of erlang_python, and of `api.md', whose feature comes later: they
 %% are checked so that a configuration can be written today.
--spec reference_keys() -> [key()].
+-spec reference_keys() -> [pyport_check:key()].
 reference_keys() ->
     Schedulers = erlang:system_info(schedulers),
-    [{enable_memory_limits, false, fun is_boolean/1, "true or false"},
-     {event_loop_pool_size, Schedulers, at_least(1), "a positive number"},
-     {event_loop_pool_owngil, false, fun is_boolean/1, "true or false"},
-     {bulk_threshold, 64 bsl 10, at_least(1024), "at least 1024 bytes"},
-     {resource_bytes_max, 1 bsl 30, at_least(1), "a positive number of bytes"},
-     {overflow_threshold, 1 bsl 20, at_least(0), "a number of bytes"},
-     {max_callback_depth, 64, range(1, 1000), "1..1000 nested calls"}].
-
--spec range(integer(), integer()) -> check().
-range(Min, Max) ->
-    fun(Value) -> is_integer(Value) andalso Value >= Min
-                      andalso Value =< Max end.
-
--spec at_least(integer()) -> check().
-at_least(Min) ->
-    fun(Value) -> is_integer(Value) andalso Value >= Min end.
-
--spec or_infinity(check()) -> check().
-or_infinity(Check) ->
-    fun(Value) -> Value =:= infinity orelse Check(Value) end.
-
--spec or_default(check()) -> check().
-or_default(Check) ->
-    fun(Value) -> Value =:= default orelse Check(Value) end.
-
--spec one_of([atom()]) -> check().
-one_of(Atoms) ->
-    fun(Value) -> lists:member(Value, Atoms) end.
+    [key(enable_memory_limits, false, fun is_boolean/1, "true or false"),
+     key(event_loop_pool_size, Schedulers, at_least(1), "a positive number"),
+     key(event_loop_pool_owngil, false, fun is_boolean/1, "true or false"),
+     key(bulk_threshold, 64 bsl 10, at_least(1024), "at least 1024 bytes"),
+     key(resource_bytes_max, 1 bsl 30, at_least(1),
+         "a positive number of bytes"),
+     key(overflow_threshold, 1 bsl 20, at_least(0), "a number of bytes"),
+     key(max_callback_depth, 64, range(1, 1000), "1..1000 nested calls")].
 
 -spec is_sink(term()) -> boolean().
 is_sink({pid, Pid}) -> is_pid(Pid);
 is_sink(Name) -> lists:member(Name, [logger, group_leader, user, null]).
-
--spec sinks() -> string().
-sinks() -> "logger, group_leader, user, null or {pid, Pid}".
 
 %% A file name without NUL: what the operating system takes.
 -spec is_path(term()) -> boolean().

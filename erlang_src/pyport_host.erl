@@ -17,7 +17,7 @@
 -export([start_link/1, await/1, stop/1]).
 %% contexts
 -export([open_context/2, close_context/2, info/1]).
--export([init/1, callback_mode/0, handle_event/4]).
+-export([init/1, callback_mode/0, handle_event/4, terminate/3]).
 
 -export_type([options/0, reason/0, notice/0]).
 
@@ -89,17 +89,13 @@ stop(Host) ->
 %% of the program. It is closed when its owner dies.
 -spec open_context(pid(), pyport_slots:options()) ->
           {ok, Link :: pid(), pyport_slots:context()} | {error, reason()}.
-open_context(Host, #{owner := _} = Options) ->
-    call(Host, {open_context, Options});
 open_context(Host, Options) ->
-    open_context(Host, Options#{owner => self()}).
+    call(Host, {open_context, maps:merge(#{owner => self()}, Options)}).
 
 -spec close_context(pid(), pyport_slots:context()) -> ok.
 close_context(Host, Number) ->
-    case call(Host, {close_context, Number}) of
-        ok -> ok;
-        {error, _} -> ok
-    end.
+    _ = call(Host, {close_context, Number}),
+    ok.
 
 %% @doc What is known of the host, with the program's own counters when it
 %% answers in time.
@@ -177,6 +173,10 @@ handle_event({call, From}, Request, State, Data) ->
     request(From, Request, State, Data);
 handle_event(_, _, _, _) ->
     keep_state_and_data.
+
+-spec terminate(term(), state(), #data{}) -> ok.
+terminate(Reason, _, #data{link = Link}) ->
+    pyport_link:stop(Link, Reason).
 
 -spec request(gen_statem:from(), term(), state(), #data{}) -> result().
 request(From, await, up, _) ->

@@ -48,7 +48,8 @@ start(Id, Restart, Options) ->
         exit:{shutdown, _} -> {error, not_started}
     end.
 
--spec started(term(), pid(), ok | {error, pyport_host:reason()}) ->
+-spec started(reference() | {shared, integer()}, pid(),
+              ok | {error, pyport_host:reason()}) ->
           {ok, pid()} | {error, pyport_host:reason()}.
 started(_, Host, ok) ->
     {ok, Host};

@@ -41,7 +41,8 @@ pieces(Line, Max) ->
         {Pieces, Left} -> Pieces ++ [Left]
     end.
 
--spec long(binary(), pos_integer(), [binary()]) -> {[binary()], binary()}.
+-spec long(binary(), pos_integer(), [nonempty_binary()]) ->
+          {[nonempty_binary()], binary()}.
 long(Bytes, Max, Pieces) when byte_size(Bytes) > Max ->
     Size = boundary(Bytes, Max, 3),
     <<Piece:Size/binary, Left/binary>> = Bytes,
@@ -66,17 +67,17 @@ boundary(_, Size, _) ->
 -spec valid(binary()) -> binary().
 valid(Bytes) ->
     case unicode:characters_to_binary(Bytes) of
-        Text when is_binary(Text) -> Text;
-        {_, Good, Bad} -> valid(Bad, [Good])
+        Text when is_binary(Text) ->
+            Text;
+        {_, Good, <<_, Rest/binary>>} ->
+            replaced(Rest, <<Good/binary, 16#FFFD/utf8>>)
     end.
 
--spec valid(binary(), iolist()) -> binary().
-valid(<<>>, Good) ->
-    iolist_to_binary(Good);
-valid(<<_, Rest/binary>>, Good) ->
-    case unicode:characters_to_binary(Rest) of
+-spec replaced(binary(), nonempty_binary()) -> nonempty_binary().
+replaced(Bytes, Before) ->
+    case unicode:characters_to_binary(Bytes) of
         Text when is_binary(Text) ->
-            iolist_to_binary([Good, <<16#FFFD/utf8>>, Text]);
-        {_, More, Bad} ->
-            valid(Bad, [Good, <<16#FFFD/utf8>>, More])
+            <<Before/binary, Text/binary>>;
+        {_, Good, <<_, Rest/binary>>} ->
+            replaced(Rest, <<Before/binary, Good/binary, 16#FFFD/utf8>>)
     end.

@@ -10,7 +10,7 @@
 %% callers
 -export([request/7, control/4]).
 %% pyport_host
--export([start_link/1, command/2, control_async/3, setup/4, result/2]).
+-export([start_link/1, stop/2, command/2, control_async/3, setup/4, result/2]).
 %% limits
 -export([set_frame_bytes_max/1]).
 
@@ -23,6 +23,7 @@
 -define(FRAME_BYTES_MAX_DEFAULT, 64 bsl 20).
 %% A run message in a batch of one: 1 + 4 + 26 bytes before the term.
 -define(RUN_HEADER_BYTES, 31).
+-define(STOP_TIMEOUT_MS, 1000).
 
 %% `backlog' counts in its first cell the lines of output that `stdio' has
 %% not taken yet and in its second those that were dropped.
@@ -89,7 +90,7 @@ control(Link, Op, Term, Timeout) ->
 control_term(Op, _) when Op =:= ping; Op =:= info -> <<>>;
 control_term(_, Term) -> term_to_binary(Term).
 
--spec answer(byte() | error, term()) -> answer().
+-spec answer(16#80..16#82 | error, term()) -> answer().
 answer(?OK, Term) -> {ok, Term};
 answer(?EXCEPTION, Term) -> {exception, Term};
 answer(?ERROR, Term) ->
@@ -100,7 +101,7 @@ answer(?ERROR, Term) ->
 answer(error, Reason) -> {error, Reason}.
 
 %% The exit reason of a link says why the slot ended.
--spec link_down(term()) -> term().
+-spec link_down(term()) -> context_destroyed | {context_died, term()}.
 link_down({shutdown, {context_died, _} = Died}) -> Died;
 link_down(noproc) -> {context_died, noproc};
 link_down(noconnection) -> {context_died, noconnection};
@@ -115,6 +116,19 @@ link_down(_) ->
 -spec start_link(options()) -> {ok, pid()}.
 start_link(Options) ->
     pyport_mux:start_link(Options).
+
+%% @doc Ends the link and waits until everybody is answered. The reason says
+%% what they are answered.
+-spec stop(pid(), term()) -> ok.
+stop(Link, Reason) ->
+    Monitor = monitor(process, Link),
+    true = exit(Link, Reason),
+    receive
+        {'DOWN', Monitor, process, Link, _} -> ok
+    after ?STOP_TIMEOUT_MS ->
+        true = exit(Link, kill),
+        ok
+    end.
 
 -spec command(pid(), command()) -> ok.
 command(Link, Command) ->
@@ -139,7 +153,7 @@ setup(Link, Context, Code, Timeout) ->
     Ref.
 
 %% @doc Reads an answer that came as a message.
--spec result(byte() | error, term()) -> {ok, term()} | {error, term()}.
+-spec result(16#80..16#82 | error, term()) -> {ok, term()} | {error, term()}.
 result(Kind, Answer) ->
     case answer(Kind, Answer) of
         {ok, Term} ->

@@ -43,6 +43,6 @@ add(Message, More, #packet{messages = Messages, count = Count,
     Packet#packet{messages = [Message | Messages], count = Count + 1,
                   bytes = Bytes + More}.
 
--spec take(packet()) -> {iodata(), packet()}.
+-spec take(packet()) -> {[iodata() | byte(), ...], packet()}.
 take(#packet{messages = Messages, bytes_max = Max}) ->
     {pyport_wire:batch(lists:reverse(Messages)), new(Max)}.

@@ -3,7 +3,7 @@
 %% line, its port, and its end by force.
 -module(pyport_program).
 
--export([spec/2, open/1, close/3, hello/0, greeting/2]).
+-export([spec/2, argument/2, open/1, close/3, hello/0, greeting/2]).
 
 -export_type([spec/0, reason/0]).
 
@@ -65,6 +65,7 @@ priv_dir() ->
 arguments(Settings) ->
     lists:append([argument(Name, Value) || {Name, Value} <- Settings]).
 
+%% @doc What a setting adds to the command line.
 -spec argument(atom(), term()) -> [unicode:chardata()].
 argument(_, default) ->
     [];
@@ -143,7 +144,7 @@ kill(OsPid, now) ->
     Id = integer_to_list(OsPid),
     run_kill(["-KILL", "--", "-" ++ Id, Id]).
 
--spec run_kill([string()]) -> ok.
+-spec run_kill([string(), ...]) -> ok.
 run_kill(Arguments) ->
     Port = open_port({spawn_executable, ?KILL},
                      [exit_status, hide, stderr_to_stdout, {args, Arguments}]),

@@ -116,7 +116,7 @@ listen_in(Dir, State) ->
     end.
 
 %% Ends with the second stream, with its listener or with the time.
--spec accept(inet:socket(), pid(), non_neg_integer()) -> ok.
+-spec accept(inet:socket(), pid(), 0..2) -> ok.
 accept(_, Server, 0) ->
     Server ! {connected, self()},
     ok;

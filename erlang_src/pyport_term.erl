@@ -10,11 +10,13 @@
 -export([init/1, decode/1, class_name/1, exception_to_error/1]).
 -export([atoms_made/0]).
 
--export_type([reason/0]).
+-export_type([reason/0, exception/0, details/0]).
 
 -define(BUDGET, {?MODULE, atoms}).
 -define(ATOMS_MAX_DEFAULT, 10000).
 
+-type details() :: #{type := term(), message := term(), _ => _}.
+-type exception() :: interrupted | {atom() | binary(), term()} | details().
 -type reason() :: bad_term | {too_many_atoms, Max :: non_neg_integer()}.
 
 %% @doc Sets how many atoms answers may create in the life of this node.
@@ -56,7 +58,7 @@ decode_slow(Bytes) ->
             {error, bad_term}
     end.
 
--spec decode_again(binary()) -> {ok, term()} | {error, reason()}.
+-spec decode_again(binary()) -> {ok, term()} | {error, bad_term}.
 decode_again(Bytes) ->
     try
         {ok, binary_to_term(Bytes, [safe])}
@@ -64,7 +66,8 @@ decode_again(Bytes) ->
         error:badarg -> {error, bad_term}
     end.
 
--spec make_atoms([binary()]) -> ok | {error, reason()}.
+-spec make_atoms([binary()]) ->
+          ok | {error, {too_many_atoms, non_neg_integer()}}.
 make_atoms(Names) ->
     {Counter, Max} = budget(),
     Count = length(Names),
@@ -106,7 +109,7 @@ new_class_name(Name) ->
     end.
 
 %% @doc What the caller of a request that raised gets, and the traceback.
--spec exception_to_error(binary()) -> {error, term(), binary()}.
+-spec exception_to_error(binary()) -> {error, exception(), binary()}.
 exception_to_error(Bytes) ->
     case decode(Bytes) of
         {ok, {<<"KeyboardInterrupt">>, _, Traceback}}
@@ -130,7 +133,7 @@ exception_to_error(Bytes) ->
             {error, {bad_answer, Reason}, <<>>}
     end.
 
--spec detailed(map()) -> map().
+-spec detailed(details()) -> details().
 detailed(#{type := Type, message := Message} = Details0) ->
     Details = Details0#{type := class(Type), message := code_points(Message)},
     case Details of

@@ -103,7 +103,8 @@ node_and(Size, Left, Bytes, Names) ->
     <<_:Size/binary, After/binary>> = Rest,
     walk(Left - 1, After, More).
 
--spec atom_name(byte(), binary()) -> {binary(), binary()}.
+-spec atom_name(100 | 115 | 118 | 119, nonempty_binary()) ->
+          {binary(), binary()}.
 atom_name(100, <<Size:16, Name:Size/binary, Rest/binary>>) ->
     {from_latin1(Name), Rest};
 atom_name(115, <<Size, Name:Size/binary, Rest/binary>>) ->

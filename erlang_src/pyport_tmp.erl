@@ -58,7 +58,7 @@ private(Base, Dir) ->
             {error, {tmp_dir, Base, Posix}}
     end.
 
--spec name() -> string().
+-spec name() -> nonempty_string().
 name() ->
     Unique = erlang:unique_integer([positive]),
     "pyport-" ++ os:getpid() ++ "-" ++ integer_to_list(Unique, 36).

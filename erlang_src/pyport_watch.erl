@@ -17,7 +17,8 @@
 }).
 -opaque watch() :: #watch{}.
 
--spec new(map()) -> watch().
+-spec new(#{silence := pos_integer(), ping_timeout := pos_integer(),
+            _ => _}) -> watch().
 new(#{silence := SilenceMs, ping_timeout := PingTimeoutMs}) ->
     #watch{silence_ms = SilenceMs, ping_timeout_ms = PingTimeoutMs}.
 

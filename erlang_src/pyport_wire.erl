@@ -14,16 +14,19 @@
 %% names
 -export([op_byte/1, op_name/1]).
 
--export_type([op/0, request/0, answer/0]).
+-export_type([op/0, request_op/0, run/0, request/0, answer/0]).
 
 -define(BATCH, 16#7F).
 
--type op() :: hello | ping | info | cancel | interrupt | context_open
-            | context_close | call | eval | exec | env_drop
-            | ok | exception | error | output | dying.
+-type op() :: request_op() | ok | exception | output | dying.
+%% `error' is an answer, and no operation to the program.
+-type request_op() :: hello | ping | info | cancel | interrupt | context_open
+                    | context_close | call | eval | exec | env_drop | error.
 -type request() ::
-        {control, op(), Id :: non_neg_integer(), Term :: binary()}
-      | {run, op(), Id :: non_neg_integer(), Flags :: byte(),
+        {control, request_op(), Id :: non_neg_integer(), Term :: binary()}
+      | run().
+-type run() ::
+        {run, request_op(), Id :: non_neg_integer(), Flags :: byte(),
          Context :: non_neg_integer(), Env :: non_neg_integer(),
          TimeoutMs :: non_neg_integer(), Term :: binary()}.
 -type answer() ::
@@ -37,25 +40,25 @@
 %% in a batch. `TimeoutMs' 0 is no limit.
 -spec entry(1..255, non_neg_integer(), byte(), non_neg_integer(),
             non_neg_integer(), non_neg_integer(), binary(),
-            non_neg_integer()) -> iodata().
+            non_neg_integer()) -> iolist().
 entry(Op, Id, Flags, Context, Env, TimeoutMs, Term, TermBytes) ->
     [<<(TermBytes + 26):32, Op, Id:64, Flags, Context:32, Env:64,
-       TimeoutMs:32>> | Term].
+       TimeoutMs:32>>, Term].
 
 %% @doc One control message with its length before it.
--spec control(op(), non_neg_integer(), binary()) -> iodata().
+-spec control(op(), non_neg_integer(), binary()) -> iolist().
 control(Op, Id, Term) ->
-    [<<(byte_size(Term) + 9):32, (op_byte(Op)), Id:64>> | Term].
+    [<<(byte_size(Term) + 9):32, (op_byte(Op)), Id:64>>, Term].
 
 %% @doc Forgets an environment of a context, with its length before it.
--spec env_drop({non_neg_integer(), pos_integer()}) -> iodata().
+-spec env_drop({non_neg_integer(), pos_integer()}) -> iolist().
 env_drop({Context, Env}) ->
     entry(op_byte(env_drop), 0, 0, Context, Env, 0, <<>>, 0).
 
 %% @doc A packet of entries, each with its length before it.
--spec batch([iodata()]) -> iodata().
+-spec batch([iodata()]) -> iolist().
 batch(Entries) ->
-    [?BATCH | Entries].
+    [?BATCH, Entries].
 
 %% @doc An answer, without a length.
 -spec answer(op(), non_neg_integer(), binary()) -> binary().
@@ -68,7 +71,7 @@ output(Context, stdout, Text) -> <<16#90, Context:64, 1, Text/binary>>;
 output(Context, stderr, Text) -> <<16#90, Context:64, 2, Text/binary>>.
 
 %% @doc The program's last message, without a length.
--spec dying(binary()) -> binary().
+-spec dying(binary()) -> <<_:64, _:_*8>>.
 dying(Term) -> <<16#91, 0:64, Term/binary>>.
 
 %% reading
@@ -102,7 +105,8 @@ request(<<Op, Id:64, Rest/binary>>) ->
 request(_) ->
     error.
 
--spec run(op(), non_neg_integer(), binary()) -> {ok, request()} | error.
+-spec run(request_op(), non_neg_integer(), binary()) ->
+          {ok, run()} | error.
 run(Name, Id, <<Flags, Context:32, Env:64, TimeoutMs:32, Term/binary>>) ->
     {ok, {run, Name, Id, Flags, Context, Env, TimeoutMs, Term}};
 run(_, _, _) ->
@@ -122,7 +126,7 @@ answer(_) -> error.
 
 %% names
 
--spec op_byte(op()) -> byte().
+-spec op_byte(op()) -> 1..255.
 op_byte(hello) -> 16#01;
 op_byte(ping) -> 16#02;
 op_byte(info) -> 16#03;
@@ -142,7 +146,7 @@ op_byte(dying) -> 16#91.
 
 %% @doc The name of an operation to the program; `error' for a byte that is
 %% none.
--spec op_name(byte()) -> op().
+-spec op_name(byte()) -> request_op().
 op_name(16#01) -> hello;
 op_name(16#02) -> ping;
 op_name(16#03) -> info;
