@@ -3,6 +3,7 @@
 // down.
 
 #include <cstdio>
+#include <filesystem>
 #include <thread>
 
 #include "config.hpp"
@@ -28,6 +29,13 @@ std::optional<milliseconds> optional_ms(const std::optional<std::uint64_t>& coun
   return milliseconds(*count);
 }
 
+// The package lies beside the program, where `make` and `make install` put both.
+std::string default_library() {
+  std::error_code error;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
+  return error ? std::string() : (program.parent_path() / "python").string();
+}
+
 int run(const Config& config) {
   const auto entered = enter_process();
   if (!entered.ok()) return fail(entered.error());
@@ -39,19 +47,20 @@ int run(const Config& config) {
   link::AnswerWriter writer(fds.value().out.get());
   link::PacketReader reader(fds.value().in.get(), config.frame_bytes_max);
   link::Dispatcher dispatcher(
-      writer,
-      {config.queue_max, milliseconds(config.standby_tick_ms), config.memory_limit});
+      writer, {config.queue_max, milliseconds(config.standby_tick_ms), config.memory_limit});
   const py::OutputLimits output_limits{static_cast<double>(config.output_lines_per_s),
                                        static_cast<double>(config.output_burst_lines),
                                        config.output_line_bytes_max};
   py::Output output(writer, output_limits);
   py::DecrefQueue decrefs;
-  py::Shared shared{dispatcher, writer, output, decrefs};
+  py::Shared shared{
+      dispatcher, writer, output, decrefs, config.frame_bytes_max - wire::kControlHeaderBytes};
 
-  const auto python = py::start_interpreter({config.python,
-                                             config.library,
-                                             config.python_path,
-                                             microseconds(config.switch_interval_us)});
+  const auto python =
+      py::start_interpreter({config.python,
+                             config.library.empty() ? default_library() : config.library,
+                             config.python_path,
+                             microseconds(config.switch_interval_us)});
   if (!python.ok()) return fail(python.error());
   py::gil.assert_held();
   if (!config.stdio.empty() && !output.install())
@@ -62,8 +71,8 @@ int run(const Config& config) {
 
   py::Contexts contexts(shared);
   const auto spin = microseconds(usable_cpus() > 1 ? config.spin_us : 0);
-  link::Session session(reader, writer, dispatcher, contexts, facts,
-                        {spin, optional_ms(config.kill_after_ms)});
+  link::Session session(
+      reader, writer, dispatcher, contexts, facts, {spin, optional_ms(config.kill_after_ms)});
   dispatcher.connect(session, contexts);
   link::Inbox* const main_inbox = dispatcher.open(0, optional_ms(config.kill_after_ms));
   const std::thread standby([&dispatcher] { dispatcher.run_standby(); });
@@ -81,9 +90,14 @@ int main(int argc, char** argv) {
   auto config = parse_command_line(arguments.subspan(1));
   if (!config.ok()) return fail(config.error());
   switch (config.value().action) {
-    case Config::Action::help: std::fputs(help_text().c_str(), stdout); return 0;
-    case Config::Action::version: std::puts("pyport " PYPORT_VERSION); return 0;
-    case Config::Action::run: return run(config.value());
+    case Config::Action::help:
+      std::fputs(help_text().c_str(), stdout);
+      return 0;
+    case Config::Action::version:
+      std::fputs("pyport " PYPORT_VERSION "\n", stdout);
+      return 0;
+    case Config::Action::run:
+      return run(config.value());
   }
   return 0;
 }

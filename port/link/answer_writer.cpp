@@ -3,9 +3,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <string>
-
 #include <poll.h>
+#include <string>
 #include <sys/uio.h>
 #include <unistd.h>
 

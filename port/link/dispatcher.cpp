@@ -189,7 +189,7 @@ bool Dispatcher::interrupt(std::uint32_t context) {
   const auto at = inboxes_.find(context);
   if (at == inboxes_.end() || at->second->running_.id == 0) return false;
   Verdicts verdicts;
-  verdicts.interrupts.emplace_back(context, at->second->running_.id);
+  start_interrupt(*at->second, Clock::now(), verdicts);
   carry_out(verdicts);
   return true;
 }

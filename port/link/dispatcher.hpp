@@ -55,9 +55,9 @@ class Interrupter {
 };
 
 struct DispatchLimits {
-  std::size_t queued_max = 65536;            // requests in all inboxes
-  milliseconds tick{10};                     // how long the link may go unread while Python runs
-  std::uint64_t resident_bytes_max = 0;      // 0: no limit
+  std::size_t queued_max = 65536;        // requests in all inboxes
+  milliseconds tick{10};                 // how long the link may go unread while Python runs
+  std::uint64_t resident_bytes_max = 0;  // 0: no limit
 };
 
 class Dispatcher {
@@ -134,9 +134,9 @@ class Dispatcher {
   enum class Reader { nobody, context, standby };
   // What is decided under the mutex and done after it: answers and interrupts.
   struct Verdicts {
-    std::vector<std::pair<std::uint64_t, const char*>> errors;          // request, reason
-    std::vector<std::pair<std::uint32_t, std::uint64_t>> interrupts;    // context, request
-    const char* dying = nullptr;                                        // why the process ends
+    std::vector<std::pair<std::uint64_t, const char*>> errors;        // request, reason
+    std::vector<std::pair<std::uint32_t, std::uint64_t>> interrupts;  // context, request
+    const char* dying = nullptr;                                      // why the process ends
 
     [[nodiscard]] bool none() const noexcept {
       return errors.empty() && interrupts.empty() && dying == nullptr;
@@ -177,10 +177,10 @@ class Dispatcher {
   // The standby thread.
   CondVar standby_wake_;
   bool stopping_ PYPORT_GUARDED_BY(mutex_) = false;
-  bool kicked_ PYPORT_GUARDED_BY(mutex_) = false;       // expect_long_run()
-  bool deep_sleep_ PYPORT_GUARDED_BY(mutex_) = false;   // does not tick
+  bool kicked_ PYPORT_GUARDED_BY(mutex_) = false;      // expect_long_run()
+  bool deep_sleep_ PYPORT_GUARDED_BY(mutex_) = false;  // does not tick
   TimePoint sleeps_until_ PYPORT_GUARDED_BY(mutex_) = TimePoint::min();
-  std::uint64_t seen_epoch_ PYPORT_GUARDED_BY(mutex_) = 0;
+  std::uint64_t seen_epoch_ PYPORT_GUARDED_BY(mutex_) = ~std::uint64_t{0};  // at the last tick
   unsigned quiet_ticks_ PYPORT_GUARDED_BY(mutex_) = 0;
   TimePoint memory_check_ PYPORT_GUARDED_BY(mutex_) = TimePoint::min();
 };

@@ -27,11 +27,11 @@ class Inbox {
 
   // Which request runs, and what became of it meanwhile.
   struct Running {
-    std::uint64_t id = 0;           // 0: nothing runs
+    std::uint64_t id = 0;  // 0: nothing runs
     TimePoint deadline = kNever;
-    bool answered = false;          // somebody answered in its place (timeout), or nobody asks
-    bool interrupted = false;       // an interrupt was delivered to the thread
-    TimePoint kill_at = kNever;     // when the process ends if it still runs
+    bool answered = false;       // somebody answered in its place (timeout), or nobody asks
+    bool interrupted = false;    // an interrupt was delivered to the thread
+    TimePoint kill_at = kNever;  // when the process ends if it still runs
   };
 
   const std::uint32_t context_;

@@ -4,9 +4,8 @@
 #include <cerrno>
 #include <cstring>
 #include <string>
-#include <utility>
-
 #include <unistd.h>
+#include <utility>
 
 #include "wire/message.hpp"
 

@@ -12,9 +12,7 @@ struct Request {
   TimePoint deadline = kNever;
   Payload message;  // the whole message; `head` says where its term begins
 
-  [[nodiscard]] ByteView term() const noexcept {
-    return message.view().subspan(head.term_offset);
-  }
+  [[nodiscard]] ByteView term() const noexcept { return message.view().subspan(head.term_offset); }
 };
 
 }  // namespace pyport::link

@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <utility>
-
 #include <poll.h>
 #include <unistd.h>
+#include <utility>
 
 #include "etf/control.hpp"
 #include "sys/log.hpp"
@@ -101,8 +100,8 @@ void Session::process_packet(ByteView content) {
     if (!head.ok()) broken(head.error());
     ++messages_total_;
     if (wire::is_run(head.value().op)) {
-      accept_run(head.value(), message.value(),
-                 walk.single() ? reader_.take_large() : std::nullopt);
+      accept_run(
+          head.value(), message.value(), walk.single() ? reader_.take_large() : std::nullopt);
     } else {
       // What was read before it comes first: CANCEL follows the request it cancels.
       if (!requests_.empty()) dispatcher_.submit(requests_);
@@ -123,18 +122,25 @@ void Session::accept_run(const wire::Message& head,
 
 void Session::control(const wire::Message& head, ByteView term) {
   switch (head.op) {
-    case wire::Op::hello: return hello(head.id, term);
+    case wire::Op::hello:
+      return hello(head.id, term);
     case wire::Op::ping: {
       etf::ControlWriter pong;
       pong.atom("pong");
       return answer(wire::Op::ok, head.id, pong.bytes());
     }
-    case wire::Op::info: return info(head.id);
-    case wire::Op::cancel: return dispatcher_.cancel(head.id);
-    case wire::Op::interrupt: return interrupt(head.id, term);
-    case wire::Op::context_open: return open_context(head.id, term);
-    case wire::Op::context_close: return close_context(head.id, term);
-    default: broken(Error{Errc::protocol, "a message that only the program sends"});
+    case wire::Op::info:
+      return info(head.id);
+    case wire::Op::cancel:
+      return dispatcher_.cancel(head.id);
+    case wire::Op::interrupt:
+      return interrupt(head.id, term);
+    case wire::Op::context_open:
+      return open_context(head.id, term);
+    case wire::Op::context_close:
+      return close_context(head.id, term);
+    default:
+      broken(Error{Errc::protocol, "a message that only the program sends"});
   }
 }
 

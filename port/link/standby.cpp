@@ -70,7 +70,8 @@ void Dispatcher::stand_in() {
   while (!stopping_ && wants_token_ == nullptr) {
     sleeps_until_ = next_deadline_;
     TimePoint until = next_deadline_;
-    if (limits_.resident_bytes_max != 0) until = std::min(until, Clock::now() + kMemoryCheckInterval);
+    if (limits_.resident_bytes_max != 0)
+      until = std::min(until, Clock::now() + kMemoryCheckInterval);
     mutex_.unlock();
     source_->wait(Source::Spin::no, until);
     source_->process();

@@ -18,7 +18,7 @@
 namespace pyport::py {
 
 struct CallTarget {
-  PyRef module;    // interned names
+  PyRef module;  // interned names
   PyRef function;
   bool in_main = false;   // the module is `__main__`
   bool imported = false;  // an import of it has succeeded in this context
@@ -60,7 +60,6 @@ class CallCache {
 };
 
 // Compiles an expression or a module's worth of statements; `filename` appears in tracebacks.
-[[nodiscard]] PyRef compile(ByteView code, const char* filename, int start)
-    PYPORT_REQUIRES(gil);
+[[nodiscard]] PyRef compile(ByteView code, const char* filename, int start) PYPORT_REQUIRES(gil);
 
 }  // namespace pyport::py

@@ -94,7 +94,7 @@ void Context::make_answer(const link::Request& request) {
   if (result) {
     if (request.head.op == wire::Op::exec)
       put_bytes(answer_, atom_term("ok"));
-    else if (!encode_term(result.get(), answer_))
+    else if (!encode_term(result.get(), answer_, {Arrays::lists, shared_.term_bytes_max}))
       answer_exception(request);
   } else if (!bad_request_.empty()) {
     answer_error(request, bad_request(bad_request_));

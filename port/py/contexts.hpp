@@ -4,11 +4,10 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <pthread.h>
 #include <thread>
 #include <utility>
 #include <vector>
-
-#include <pthread.h>
 
 #include "link/session.hpp"
 #include "py/context.hpp"
@@ -28,8 +27,7 @@ class Contexts final : public link::ContextStarter, public link::Interrupter {
   [[noreturn]] void run_main(link::Inbox& inbox, PyThreadState* thread) PYPORT_EXCLUDES(gil);
 
   bool start_context(link::Inbox& inbox) override PYPORT_EXCLUDES(mutex_);
-  void interrupt(std::uint32_t context, std::uint64_t id) noexcept override
-      PYPORT_EXCLUDES(mutex_);
+  void interrupt(std::uint32_t context, std::uint64_t id) noexcept override PYPORT_EXCLUDES(mutex_);
   [[nodiscard]] std::uint64_t env_count() const noexcept override {
     return shared_.env_count.load();
   }

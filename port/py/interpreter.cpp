@@ -1,5 +1,12 @@
 #include "py/interpreter.hpp"
 
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <string_view>
+#include <system_error>
+#include <unistd.h>
+
 #include "py/module_erlang.hpp"
 #include "py/ref.hpp"
 
@@ -38,6 +45,30 @@ Result<Done> preinitialize() {
 #endif
   const PyStatus status = Py_PreInitialize(&pre);
   if (PyStatus_Exception(status)) return failed("Python does not start", status);
+  return Done{};
+}
+
+// `3.12` for /usr/bin/python3 when that is a link to python3.12; empty when the name does not tell.
+std::string version_in_name(const std::string& executable) {
+  std::error_code error;
+  const std::string name = std::filesystem::canonical(executable, error).filename().string();
+  static constexpr std::string_view kPrefix = "python";
+  if (error || !name.starts_with(kPrefix) || name.find('.') == std::string::npos) return {};
+  return name.substr(kPrefix.size());
+}
+
+Result<Done> check_executable(const std::string& executable) {
+  if (::access(executable.c_str(), X_OK) != 0) {
+    return Error{Errc::python, "python executable " + executable + ": " + std::strerror(errno)};
+  }
+  const std::string version = version_in_name(executable);
+  const std::string ours =
+      std::to_string(PY_MAJOR_VERSION) + "." + std::to_string(PY_MINOR_VERSION);
+  if (!version.empty() && version != ours) {
+    return Error{Errc::python,
+                 "python executable " + executable + " is Python " + version +
+                     ", this program was built for " + ours};
+  }
   return Done{};
 }
 
@@ -90,6 +121,7 @@ Result<Done> configure(const InterpreterOptions& options) PYPORT_REQUIRES(gil) {
 }  // namespace
 
 Result<Done> start_interpreter(const InterpreterOptions& options) {
+  PYPORT_TRY([[maybe_unused]] auto checked, check_executable(options.executable));
   PYPORT_TRY([[maybe_unused]] auto pre, preinitialize());
   if (!register_module()) return Error{Errc::python, "no memory for the module _erlang"};
   PYPORT_TRY([[maybe_unused]] auto started, initialize(options.executable));

@@ -4,11 +4,10 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
-#include <string>
-
 #include <fcntl.h>
 #include <malloc.h>
 #include <sched.h>
+#include <string>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -46,6 +45,12 @@ Memory read_memory() noexcept {
   return {total * page, resident * page};
 }
 
+// The signal that stands for the death of the parent: one that nobody uses, because it is not
+// SIGKILL but a handler, which takes the group along.
+int parent_died_signal() noexcept {
+  return SIGRTMAX - 1;
+}
+
 void reset_signals() noexcept {
   for (int number = 1; number < NSIG; ++number)
     ::signal(number, SIG_DFL);  // fails for SIGKILL and SIGSTOP, which have no other disposition
@@ -69,8 +74,12 @@ Result<Done> enter_process() {
   const pid_t parent = ::getppid();
   tune_heap();
   reset_signals();
+  // Under ERTS this process leads a session, and so a group, already.
   if (::setpgid(0, 0) != 0 && errno != EPERM) return os_error("setpgid");
-  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return os_error("PR_SET_PDEATHSIG");
+  struct sigaction parent_died = {};
+  parent_died.sa_handler = [](int) { kill_process_group(); };
+  if (::sigaction(parent_died_signal(), &parent_died, nullptr) != 0) return os_error("sigaction");
+  if (::prctl(PR_SET_PDEATHSIG, parent_died_signal()) != 0) return os_error("PR_SET_PDEATHSIG");
   // The parent may have died before the request above took effect.
   if (::getppid() != parent) kill_process_group();
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return os_error("PR_SET_NO_NEW_PRIVS");
@@ -87,16 +96,29 @@ void kill_process_group() noexcept {
 }
 
 void exit_process(Exit code) noexcept {
-  const pid_t self = ::getpid();
-  if (::getpgrp() == self) {
-    // Leaving the group first is the only way to kill the rest of it and keep an exit code.
-    if (::setpgid(0, ::getpgid(::getppid())) != 0) kill_process_group();
-    ::kill(-self, SIGKILL);
+  // A process cannot kill its group without itself and keep its exit code, and the leader of a
+  // session cannot leave it. A child can: it waits in a group of its own until we are gone.
+  int gone[2] = {-1, -1};
+  if (::getpgrp() != ::getpid() || ::pipe2(gone, O_CLOEXEC) != 0) ::_exit(static_cast<int>(code));
+  const pid_t group = ::getpid();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::setpgid(0, 0);
+    ::close(gone[1]);
+    char nothing = 0;
+    while (::read(gone[0], &nothing, 1) < 0 && errno == EINTR) {
+    }
+    ::kill(-group, SIGKILL);
+  } else if (child > 0) {
+    // Not before it has left the group that it is going to kill.
+    ::setpgid(child, child);
   }
   ::_exit(static_cast<int>(code));
 }
 
-std::uint64_t resident_bytes() noexcept { return read_memory().resident_bytes; }
+std::uint64_t resident_bytes() noexcept {
+  return read_memory().resident_bytes;
+}
 
 Result<Done> limit_process(std::uint64_t memory_bytes, std::uint64_t cpu_s) {
   if (memory_bytes != 0) {

@@ -12,7 +12,9 @@ bool is_control(std::uint8_t op) noexcept {
 
 }  // namespace
 
-bool is_run(Op op) noexcept { return op >= Op::call && op <= Op::env_drop; }
+bool is_run(Op op) noexcept {
+  return op >= Op::call && op <= Op::env_drop;
+}
 
 Result<Message> parse_message(ByteView message) {
   if (message.empty()) return Error{Errc::protocol, "an empty message"};

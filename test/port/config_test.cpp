@@ -9,8 +9,8 @@ using pyport::Errc;
 using pyport::parse_command_line;
 
 TEST_CASE("config: defaults, and values that replace them") {
-  const char* const arguments[] = {"--spin-us=0", "--kill-after=250", "--python-path=/a",
-                                   "--python-path=/b"};
+  const char* const arguments[] = {
+      "--spin-us=0", "--kill-after=250", "--python-path=/a", "--python-path=/b"};
   auto config = parse_command_line(arguments);
   REQUIRE(config.ok());
   CHECK(config.value().spin_us == 0);
@@ -24,8 +24,7 @@ TEST_CASE("config: a bad value names the option and the accepted form") {
   const auto config = parse_command_line(arguments);
   REQUIRE_FALSE(config.ok());
   CHECK(config.error().code == Errc::usage);
-  CHECK(config.error().detail ==
-        "--spin-us=fast: expected a whole number of us from 0 to 10000");
+  CHECK(config.error().detail == "--spin-us=fast: expected a whole number of us from 0 to 10000");
 }
 
 TEST_CASE("config: out of range, empty, negative and trailing text are all refused") {
@@ -50,8 +49,14 @@ TEST_CASE("config: a word that is no option is refused") {
 
 TEST_CASE("config: --help names every option that is parsed") {
   const std::string help = pyport::help_text();
-  for (const char* const name : {"--stdio", "--lib", "--python", "--python-path", "--kill-after",
-                                 "--memory-limit", "--cpu-limit", "--frame-bytes-max"})
+  for (const char* const name : {"--stdio",
+                                 "--lib",
+                                 "--python",
+                                 "--python-path",
+                                 "--kill-after",
+                                 "--memory-limit",
+                                 "--cpu-limit",
+                                 "--frame-bytes-max"})
     CHECK(help.find(name) != std::string::npos);
 }
 

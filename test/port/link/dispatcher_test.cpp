@@ -136,7 +136,8 @@ struct Rig {
     const std::size_t size = load_u32(answers_.data());
     const Bytes content(answers_.begin() + 4, answers_.begin() + 4 + static_cast<long>(size));
     answers_.erase(answers_.begin(), answers_.begin() + 4 + static_cast<long>(size));
-    return {static_cast<wire::Op>(content[0]), load_u64(content.data() + 1),
+    return {static_cast<wire::Op>(content[0]),
+            load_u64(content.data() + 1),
             std::string(content.begin() + 9, content.end())};
   }
 

@@ -70,8 +70,7 @@ TEST_CASE("packet reader: a packet larger than the buffer gets memory of its own
   std::size_t sent = 0;
   for (;;) {
     if (sent < bytes.size()) {
-      const ssize_t count =
-          ::write(pipe.write_end.get(), bytes.data() + sent, bytes.size() - sent);
+      const ssize_t count = ::write(pipe.write_end.get(), bytes.data() + sent, bytes.size() - sent);
       if (count > 0) sent += static_cast<std::size_t>(count);
     }
     REQUIRE(reader.read().ok());

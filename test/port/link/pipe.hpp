@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-
 #include <fcntl.h>
 #include <unistd.h>
 
