@@ -25,7 +25,7 @@
 -define(CONTROL_ENTRY_BYTES, 13).
 -define(OUTPUT_BACKLOG_MAX, 4000).
 -define(SPAWN_OPTIONS,
-        [link, {min_heap_size, 1 bsl 18}, {min_bin_vheap_size, 1 bsl 20}]).
+        [link, {min_heap_size, 1 bsl 16}, {min_bin_vheap_size, 1 bsl 20}]).
 
 -record(mux, {
     host :: pid(),

@@ -7,6 +7,12 @@
 #include "etf/control.hpp"
 
 namespace pyport::link {
+namespace {
+
+// Batches in a row without a request for the context that reads them.
+constexpr unsigned kHandOversMax = 3;
+
+}  // namespace
 
 Dispatcher::Dispatcher(AnswerWriter& writer, const DispatchLimits& limits)
     : writer_(writer), limits_(limits) {}
@@ -53,13 +59,14 @@ void Dispatcher::forget(Inbox& inbox) {
 
 bool Dispatcher::next(Inbox& inbox) {
   MutexLock lock(mutex_);
+  bool leave_token = false;
   for (;;) {
     if (!inbox.queue_.empty() || inbox.closed_) {
       if (wants_token_ == &inbox) wants_token_ = nullptr;
       return !inbox.queue_.empty();
     }
-    if (reader_ == Reader::nobody) {
-      lead(inbox);
+    if (reader_ == Reader::nobody && !leave_token) {
+      leave_token = lead(inbox);
       continue;
     }
     if (reader_ == Reader::standby && wants_token_ == nullptr) {
@@ -69,22 +76,28 @@ bool Dispatcher::next(Inbox& inbox) {
     inbox.waiting_ = true;
     inbox.wake_.wait(mutex_);
     inbox.waiting_ = false;
+    leave_token = false;
   }
 }
 
-void Dispatcher::lead(Inbox& inbox) {
+bool Dispatcher::lead(Inbox& inbox) {
   reader_ = Reader::context;
   ++token_epoch_;
-  woke_other_ = false;
+  bool leave_to_other = false;
   do {
+    woke_other_ = false;
     mutex_.unlock();
     source_->wait(Source::Spin::yes, kNever);
     source_->process();
     mutex_.lock();
-    // The token follows the work: who was woken reads next, so that its next request does not have
-    // to be handed over again.
-  } while (inbox.queue_.empty() && !inbox.closed_ && !woke_other_);
+    // The token follows the work: a context that only hands over leaves it to the one it woke, so
+    // that calls to that one wake nobody. Not at the first time, or two busy contexts would pass
+    // the token to and fro.
+    if (woke_other_) leave_to_other = ++inbox.handed_over_ >= kHandOversMax;
+  } while (inbox.queue_.empty() && !inbox.closed_ && !leave_to_other);
+  inbox.handed_over_ = 0;
   release_token();
+  return leave_to_other && inbox.queue_.empty();
 }
 
 void Dispatcher::release_token() {

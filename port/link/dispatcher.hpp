@@ -143,7 +143,8 @@ class Dispatcher {
     }
   };
 
-  void lead(Inbox& inbox) PYPORT_REQUIRES(mutex_);
+  // Reads until there is work for `inbox`. True: the token is somebody else's to take.
+  bool lead(Inbox& inbox) PYPORT_REQUIRES(mutex_);
   void stand_in() PYPORT_REQUIRES(mutex_);
   void release_token() PYPORT_REQUIRES(mutex_);
   void note_deadline(TimePoint deadline) PYPORT_REQUIRES(mutex_);

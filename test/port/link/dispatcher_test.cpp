@@ -46,6 +46,7 @@ class FakeSource final : public Source {
       MutexLock lock(mutex_);
       batch.swap(arrived_);
     }
+    if (!batch.empty()) last_reader.store(std::this_thread::get_id());
     if (!batch.empty()) dispatcher_.submit(batch);
   }
   void wake() noexcept override {
@@ -55,6 +56,7 @@ class FakeSource final : public Source {
     wake_.notify_all();
   }
   std::atomic<int> wake_count{0};
+  std::atomic<std::thread::id> last_reader{};
 
  private:
   Dispatcher& dispatcher_;
@@ -214,6 +216,22 @@ TEST_CASE("dispatcher: the standby hands the token back once, not at every call"
     CHECK(rig.answer().id == id);
   }
   CHECK(rig.source.wake_count <= 1);
+}
+
+TEST_CASE("dispatcher: the context that has the work reads the link itself") {
+  Rig rig(milliseconds(10'000));
+  std::atomic<std::thread::id> last{};
+  rig.context(1, [&last](const Request&) { last.store(std::this_thread::get_id()); });
+  rig.context(2, [](const Request&) {});
+  rig.context(3, [](const Request&) {});
+  int own_reads = 0;
+  for (std::uint64_t id = 1; id <= 200; ++id) {
+    rig.source.put(1, id);
+    CHECK(rig.answer().id == id);
+    if (rig.source.last_reader.load() == last.load()) ++own_reads;
+  }
+  // Whoever read the first requests handed them over; from then on there is nothing to hand over.
+  CHECK(own_reads >= 190);
 }
 
 TEST_CASE("dispatcher: a deadline covers the time in the queue, and only its own request") {
