@@ -44,10 +44,12 @@ int run(const Config& config) {
   const auto streams = set_standard_streams(config.stdio);
   if (!streams.ok()) return fail(streams.error());
 
+  // With one processor whoever spins keeps the other side from running.
+  const auto spin = microseconds(usable_cpus() > 1 ? config.spin_us : 0);
   link::AnswerWriter writer(fds.value().out.get());
   link::PacketReader reader(fds.value().in.get(), config.frame_bytes_max);
   link::Dispatcher dispatcher(
-      writer, {config.queue_max, milliseconds(config.standby_tick_ms), config.memory_limit});
+      writer, {config.queue_max, spin, milliseconds(config.standby_tick_ms), config.memory_limit});
   const py::OutputLimits output_limits{static_cast<double>(config.output_lines_per_s),
                                        static_cast<double>(config.output_burst_lines),
                                        config.output_line_bytes_max};
@@ -70,7 +72,6 @@ int run(const Config& config) {
   PyThreadState* const main_state = py::gil.leave();
 
   py::Contexts contexts(shared);
-  const auto spin = microseconds(usable_cpus() > 1 ? config.spin_us : 0);
   link::Session session(
       reader, writer, dispatcher, contexts, facts, {spin, optional_ms(config.kill_after_ms)});
   dispatcher.connect(session, contexts);

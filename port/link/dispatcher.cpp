@@ -1,6 +1,7 @@
 #include "link/dispatcher.hpp"
 
 #include <algorithm>
+#include <sched.h>
 #include <utility>
 
 #include "core/check.hpp"
@@ -54,6 +55,7 @@ bool Dispatcher::close(std::uint32_t context) {
 void Dispatcher::forget(Inbox& inbox) {
   MutexLock lock(mutex_);
   if (wants_token_ == &inbox) wants_token_ = nullptr;
+  std::erase(owed_, &inbox);
   inboxes_.erase(inbox.context());
 }
 
@@ -73,15 +75,34 @@ bool Dispatcher::next(Inbox& inbox) {
       wants_token_ = &inbox;
       source_->wake();
     }
-    inbox.waiting_ = true;
-    inbox.wake_.wait(mutex_);
-    inbox.waiting_ = false;
+    await_work(inbox);
     leave_token = false;
   }
 }
 
+void Dispatcher::await_work(Inbox& inbox) {
+  if (spinner_ == nullptr && limits_.spin.count() > 0) {
+    spinner_ = &inbox;
+    inbox.poked_.store(false);
+    mutex_.unlock();
+    const TimePoint until = Clock::now() + limits_.spin;
+    // Gives way to whoever wants the processor: waking a thread that sleeps costs 50 microseconds
+    // when its processor sleeps too, and this one's work is probably on its way.
+    do {
+      ::sched_yield();
+    } while (!inbox.poked_.load() && Clock::now() < until);
+    mutex_.lock();
+    spinner_ = nullptr;
+    if (inbox.poked_.load() || inbox.closed_ || !inbox.queue_.empty()) return;
+  }
+  inbox.waiting_ = true;
+  inbox.wake_.wait(mutex_);
+  inbox.waiting_ = false;
+}
+
 bool Dispatcher::lead(Inbox& inbox) {
   reader_ = Reader::context;
+  leader_ = &inbox;
   ++token_epoch_;
   bool leave_to_other = false;
   do {
@@ -96,6 +117,7 @@ bool Dispatcher::lead(Inbox& inbox) {
     if (woke_other_) leave_to_other = ++inbox.handed_over_ >= kHandOversMax;
   } while (inbox.queue_.empty() && !inbox.closed_ && !leave_to_other);
   inbox.handed_over_ = 0;
+  leader_ = nullptr;
   release_token();
   return leave_to_other && inbox.queue_.empty();
 }
@@ -133,9 +155,26 @@ Dispatcher::Finished Dispatcher::finish(Inbox& inbox) {
 
 void Dispatcher::expect_long_run() {
   MutexLock lock(mutex_);
+  pay_wakes();
   if (reader_ != Reader::nobody) return;
   kicked_ = true;
   standby_wake_.notify_one();
+}
+
+void Dispatcher::pay_wakes() {
+  for (Inbox* const inbox : owed_) {
+    inbox->wake_owed_ = false;
+    if (inbox == spinner_) inbox->poked_.store(true);
+    if (inbox->waiting_) inbox->wake_.notify_one();
+  }
+  owed_.clear();
+  owes_wakes_.store(false);
+}
+
+void Dispatcher::wake_others() {
+  if (!owes_wakes_.load()) return;
+  MutexLock lock(mutex_);
+  pay_wakes();
 }
 
 void Dispatcher::submit(std::vector<Request>& requests) {
@@ -158,11 +197,16 @@ void Dispatcher::submit(std::vector<Request>& requests) {
       note_deadline(request.deadline);
       inbox.queue_.push_back(std::move(request));
       ++queued_;
-      if (!inbox.waiting_) continue;
-      inbox.waiting_ = false;  // one notification is enough
+      if (inbox.wake_owed_ || !(inbox.waiting_ || spinner_ == &inbox)) continue;
+      inbox.wake_owed_ = true;
+      owed_.push_back(&inbox);
       woke_other_ = true;
-      inbox.wake_.notify_one();
     }
+    // A reader that has work itself runs that first: woken now, the others would only wait for the
+    // GIL.
+    const bool reader_is_busy = leader_ != nullptr && !leader_->queue_.empty();
+    owes_wakes_.store(!owed_.empty());
+    if (!reader_is_busy) pay_wakes();
   }
   requests.clear();
   for (const std::uint64_t id : unknown)

@@ -56,6 +56,7 @@ class Interrupter {
 
 struct DispatchLimits {
   std::size_t queued_max = 65536;        // requests in all inboxes
+  microseconds spin{0};                  // of one context that waits while another one reads
   milliseconds tick{10};                 // how long the link may go unread while Python runs
   std::uint64_t resident_bytes_max = 0;  // 0: no limit
 };
@@ -95,6 +96,9 @@ class Dispatcher {
   Finished finish(Inbox& inbox) PYPORT_EXCLUDES(mutex_);
   // A run begins that may last: somebody else is to read the link from now on.
   void expect_long_run() PYPORT_EXCLUDES(mutex_);
+  // Wakes the contexts that a reader left asleep while it ran its own requests. Call it when those
+  // are done, without the GIL.
+  void wake_others() PYPORT_EXCLUDES(mutex_);
   // Runs `deliver` under the mutex if `context` still runs `id`, and notes the interrupt. What
   // `deliver` does must be visible to the thread before the mutex is free, and must not block.
   template <class Deliver>
@@ -146,6 +150,9 @@ class Dispatcher {
   // Reads until there is work for `inbox`. True: the token is somebody else's to take.
   bool lead(Inbox& inbox) PYPORT_REQUIRES(mutex_);
   void stand_in() PYPORT_REQUIRES(mutex_);
+  void pay_wakes() PYPORT_REQUIRES(mutex_);
+  // Spins if nobody else does, then sleeps. Returns when there may be work or the token.
+  void await_work(Inbox& inbox) PYPORT_REQUIRES(mutex_);
   void release_token() PYPORT_REQUIRES(mutex_);
   void note_deadline(TimePoint deadline) PYPORT_REQUIRES(mutex_);
   void sleep_until_needed(TimePoint now) PYPORT_REQUIRES(mutex_);
@@ -172,6 +179,10 @@ class Dispatcher {
   Reader reader_ PYPORT_GUARDED_BY(mutex_) = Reader::nobody;
   std::uint64_t token_epoch_ PYPORT_GUARDED_BY(mutex_) = 0;  // counts the token's changes of hand
   Inbox* wants_token_ PYPORT_GUARDED_BY(mutex_) = nullptr;   // sleeps until the standby lets go
+  Inbox* leader_ PYPORT_GUARDED_BY(mutex_) = nullptr;        // the context that reads
+  std::vector<Inbox*> owed_ PYPORT_GUARDED_BY(mutex_);       // have work, and are not awake yet
+  std::atomic<bool> owes_wakes_{false};                      // owed_ is not empty
+  Inbox* spinner_ PYPORT_GUARDED_BY(mutex_) = nullptr;       // waits without sleeping; one at most
   bool woke_other_ PYPORT_GUARDED_BY(mutex_) = false;        // submit() woke a sleeping context
   TimePoint next_deadline_ PYPORT_GUARDED_BY(mutex_) = kNever;  // none is earlier
 

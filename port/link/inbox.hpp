@@ -4,6 +4,7 @@
 // a reference and hands it back to the Dispatcher's functions.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -41,6 +42,8 @@ class Inbox {
   bool waiting_ = false;      // its thread sleeps on wake_
   unsigned handed_over_ = 0;  // batches it read in a row that held nothing for it
   bool closed_ = false;       // takes no more requests; its thread ends when the queue is empty
+  bool wake_owed_ = false;    // it is in the Dispatcher's owed_
+  std::atomic<bool> poked_{false};  // what it spins on when it does not sleep on wake_
   CondVar wake_;
 };
 

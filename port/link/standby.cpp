@@ -38,6 +38,7 @@ void Dispatcher::run_standby() {
     }
     const bool unread = reader_ == Reader::nobody && (kicked_ || token_epoch_ == seen_epoch_);
     kicked_ = false;
+    if (unread) pay_wakes();
     if (unread) {
       stand_in();
     } else {

@@ -49,6 +49,7 @@ void Context::run(PyThreadState* thread) {
       if (!std::exchange(ready, true) && !namespaces_.create()) cannot_begin();
       serve_waiting();
     }
+    shared_.dispatcher.wake_others();
     shared_.writer.flush();
   }
   GilHeld held(thread);

@@ -84,7 +84,7 @@ struct Rig {
   std::vector<std::uint32_t> contexts;
 
   explicit Rig(milliseconds tick = milliseconds(1))
-      : dispatcher(writer, DispatchLimits{100, tick, 0}), source(dispatcher) {
+      : dispatcher(writer, DispatchLimits{100, microseconds(50), tick, 0}), source(dispatcher) {
     dispatcher.connect(source, interrupter);
     standby = std::thread([this] { dispatcher.run_standby(); });
   }
