@@ -14,9 +14,13 @@ start(Env) ->
     {ok, _} = application:ensure_all_started(pyport),
     ok.
 
+%% A test case is linked to the contexts that it made, and they end with the
+%% application.
 stop(_) ->
+    Trapped = process_flag(trap_exit, true),
     _ = application:stop(pyport),
     _ = application:unload(pyport),
+    _ = process_flag(trap_exit, Trapped),
     ok.
 
 %% The directory of the Python programs that the suites use.

@@ -57,9 +57,17 @@ run_all(File) ->
     lists:foreach(fun(Block) -> ok = run(Block) end, Blocks).
 
 read(File) ->
-    Root = filename:dirname(filename:dirname(py_case:programs())),
-    {ok, Text} = file:read_file(filename:join(Root, File)),
+    {ok, Text} = file:read_file(filename:join(root(py_case:programs()), File)),
     Text.
+
+%% The suites may run from a copy below the build directory.
+root("/") ->
+    error(no_readme);
+root(Dir) ->
+    case filelib:is_regular(filename:join(Dir, "README.md")) of
+        true -> Dir;
+        false -> root(filename:dirname(Dir))
+    end.
 
 blocks(Text) ->
     Options = [global, {capture, all_but_first, list}, dotall, unicode],
