@@ -82,7 +82,10 @@ void Dispatcher::stand_in() {
   }
   reader_ = Reader::nobody;
   ++token_epoch_;  // and a tick goes by before it counts as unread again
-  if (Inbox* const wanter = std::exchange(wants_token_, nullptr)) wanter->wake_.notify_one();
+  if (Inbox* const wanter = std::exchange(wants_token_, nullptr)) {
+    wanter->poked_.store(true);  // it spins, or
+    wanter->wake_.notify_one();  // it sleeps
+  }
 }
 
 void Dispatcher::stop() {

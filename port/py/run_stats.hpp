@@ -17,7 +17,8 @@ class RunStats {
   }
 
  private:
-  static constexpr microseconds kSlow{100};  // twice what waking the standby thread costs
+  // Ten times what waking the standby thread and taking the token back costs.
+  static constexpr microseconds kSlow{1000};
   static constexpr int kWeight = 8;
 
   bool known_ = false;

@@ -218,6 +218,16 @@ TEST_CASE("dispatcher: the standby hands the token back once, not at every call"
   CHECK(rig.source.wake_count <= 1);
 }
 
+TEST_CASE("dispatcher: the standby's hand-over reaches a context that spins as one that sleeps") {
+  Rig rig(milliseconds(60'000));  // no tick helps
+  rig.context(1, [&rig](const Request&) { rig.dispatcher.expect_long_run(); });
+  rig.context(2, [](const Request&) {});
+  for (std::uint64_t id = 1; id <= 500; ++id) {
+    rig.source.put(1 + id % 2, id);
+    CHECK(rig.answer().id == id);
+  }
+}
+
 TEST_CASE("dispatcher: the context that has the work reads the link itself") {
   Rig rig(milliseconds(10'000));
   std::atomic<std::thread::id> last{};
