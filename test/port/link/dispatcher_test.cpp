@@ -115,6 +115,7 @@ struct Rig {
             writer.append(answer);
           }
         }
+        dispatcher.wake_others();
         writer.flush();
       }
     });
@@ -220,10 +221,18 @@ TEST_CASE("dispatcher: the standby hands the token back once, not at every call"
 
 TEST_CASE("dispatcher: the standby's hand-over reaches a context that spins as one that sleeps") {
   Rig rig(milliseconds(60'000));  // no tick helps
-  rig.context(1, [&rig](const Request&) { rig.dispatcher.expect_long_run(); });
+  std::atomic<std::uint64_t> may_end{0};
+  rig.context(1, [&rig, &may_end](const Request& request) {
+    rig.dispatcher.expect_long_run();
+    while (may_end.load() < request.head.id)
+      std::this_thread::yield();
+  });
   rig.context(2, [](const Request&) {});
-  for (std::uint64_t id = 1; id <= 500; ++id) {
-    rig.source.put(1 + id % 2, id);
+  for (std::uint64_t id = 1; id <= 1000; id += 2) {
+    rig.source.put(1, id);
+    rig.source.put(2, id + 1);
+    CHECK(rig.answer().id == id + 1);  // so somebody else reads now
+    may_end.store(id);
     CHECK(rig.answer().id == id);
   }
 }
