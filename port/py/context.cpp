@@ -6,7 +6,6 @@
 #include "etf/control.hpp"
 #include "etf/request.hpp"
 #include "py/error.hpp"
-#include "py/from_python.hpp"
 #include "py/to_python.hpp"
 #include "sys/process.hpp"
 
@@ -95,13 +94,18 @@ void Context::make_answer(const link::Request& request) {
   if (result) {
     if (request.head.op == wire::Op::exec)
       put_bytes(answer_, atom_term("ok"));
-    else if (!encode_term(result.get(), answer_, {Arrays::lists, shared_.term_bytes_max}))
+    else if (!encode_term(result.get(), answer_, encode_options(request.head.flags)))
       answer_exception(request);
   } else if (!bad_request_.empty()) {
     answer_error(request, bad_request(bad_request_));
   } else {
     answer_exception(request);
   }
+}
+
+EncodeOptions Context::encode_options(std::uint8_t flags) const noexcept {
+  const bool binary = (flags & wire::kFlagArraysAsBinary) != 0;
+  return {binary ? Arrays::binary : Arrays::lists, shared_.term_bytes_max};
 }
 
 void Context::answer_error(const link::Request& request, const Bytes& term) {

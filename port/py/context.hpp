@@ -12,6 +12,7 @@
 #include "link/dispatcher.hpp"
 #include "py/call_cache.hpp"
 #include "py/decref_queue.hpp"
+#include "py/from_python.hpp"
 #include "py/namespaces.hpp"
 #include "py/output.hpp"
 
@@ -54,6 +55,7 @@ class Context {
   PyRef find_function(CallTarget& target, std::uint64_t env) PYPORT_REQUIRES(gil);
   PyRef find_in_main(const CallTarget& target, std::uint64_t env) PYPORT_REQUIRES(gil);
   PyRef find_module(CallTarget& target) PYPORT_REQUIRES(gil);
+  [[nodiscard]] EncodeOptions encode_options(std::uint8_t flags) const noexcept;
   void before_run(const RunStats& stats);
   void answer_exception(const link::Request& request) PYPORT_REQUIRES(gil);
   void answer_error(const link::Request& request, const Bytes& term);

@@ -32,6 +32,7 @@ enum class Op : std::uint8_t {
 };
 
 inline constexpr std::uint8_t kFlagDetailedErrors = 0x01;
+inline constexpr std::uint8_t kFlagArraysAsBinary = 0x02;
 
 // Sizes of the fixed parts.
 inline constexpr std::size_t kLengthBytes = 4;
