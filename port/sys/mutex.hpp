@@ -48,8 +48,7 @@ class CondVar {
     wake_.wait(lock);
     static_cast<void>(lock.release());
   }
-  void wait_until(Mutex& mutex, std::chrono::steady_clock::time_point when)
-      PYPORT_REQUIRES(mutex) {
+  void wait_until(Mutex& mutex, std::chrono::steady_clock::time_point when) PYPORT_REQUIRES(mutex) {
     std::unique_lock lock(mutex.mutex_, std::adopt_lock);
     wake_.wait_until(lock, when);
     static_cast<void>(lock.release());

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-
 #include <sys/eventfd.h>
 #include <unistd.h>
 

@@ -56,7 +56,7 @@ def read_exactly(count: int) -> bytes:
 
 def write(data: bytes) -> None:
     while data:
-        data = data[os.write(4, data):]
+        data = data[os.write(4, data) :]
 
 
 def send(*messages: bytes) -> None:
@@ -77,7 +77,7 @@ def connect_stdio() -> None:
         if option.startswith("--stdio="):
             for descriptor in (1, 2):
                 stream = socket.socket(socket.AF_UNIX)
-                stream.connect(option[len("--stdio="):])
+                stream.connect(option[len("--stdio=") :])
                 stream.sendall(bytes([descriptor]))
                 os.dup2(stream.fileno(), descriptor)
 
@@ -204,7 +204,7 @@ def main() -> None:
         offset = 1
         while offset < len(content):
             (size,) = struct.unpack_from(">I", content, offset)
-            message(content[offset + 4:offset + 4 + size])
+            message(content[offset + 4 : offset + 4 + size])
             offset += 4 + size
 
 
