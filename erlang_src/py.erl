@@ -60,7 +60,8 @@
 -type call_options() :: #{
     kwargs => map(),
     timeout => timeout(),
-    errors => plain | detailed
+    errors => plain | detailed,
+    arrays => list | binary
 }.
 
 -define(TIMEOUT_MS, 30000).
@@ -92,7 +93,9 @@ call(Module, Function, Args, Kwargs) ->
 %% @doc `call(Module, Function, Args, Kwargs, Timeout)',
 %% `call(Pool, Module, Function, Args, Kwargs)' or
 %% `call(Context, Module, Function, Args, Options)' with the options
-%% `kwargs', `timeout' (default `infinity') and `errors => detailed'.
+%% `kwargs', `timeout' (default `infinity'), `errors => detailed' and
+%% `arrays => binary': arrays of numbers in the result are
+%% `{ndarray, Dtype, Shape, Binary}' and not nested lists.
 -spec call
     (py_module(), py_func(), [term()], map(), timeout()) -> result();
     (atom(), py_module(), py_func(), [term()], map()) -> result();

@@ -96,22 +96,32 @@ env_of(_) -> none.
 
 %% The options of py:call(Ctx, M, F, Args, Options).
 -spec options(term()) ->
-    {ok, map(), {timeout(), 0..1}} | pyport_args:invalid().
+    {ok, map(), {timeout(), 0..3}} | pyport_args:invalid().
 options(Options) when is_map(Options), map_size(Options) =:= 0 ->
     {ok, #{}, {infinity, 0}};
 options(Options) ->
     case pyport_args:options(Options, option_rules()) of
         ok ->
             Timeout = maps:get(timeout, Options, infinity),
-            Flags =
-                case maps:get(errors, Options, plain) of
-                    plain -> 0;
-                    detailed -> 1
-                end,
-            {ok, maps:get(kwargs, Options, #{}), {Timeout, Flags}};
+            {ok, maps:get(kwargs, Options, #{}), {Timeout, flags(Options)}};
         Invalid ->
             Invalid
     end.
+
+%% The flags of a run message, docs/protocol.md.
+-spec flags(map()) -> 0..3.
+flags(Options) ->
+    Detailed =
+        case Options of
+            #{errors := detailed} -> 1;
+            #{} -> 0
+        end,
+    Binary =
+        case Options of
+            #{arrays := binary} -> 2;
+            #{} -> 0
+        end,
+    Detailed bor Binary.
 
 -spec option_rules() -> #{atom() => pyport_args:rule()}.
 option_rules() ->
@@ -124,6 +134,10 @@ option_rules() ->
         errors => {
             fun(E) -> lists:member(E, [plain, detailed]) end,
             <<"plain or detailed">>
+        },
+        arrays => {
+            fun(A) -> lists:member(A, [list, binary]) end,
+            <<"list or binary">>
         }
     }.
 

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <string_view>
+#include <system_error>
 
 namespace pyport {
 namespace {
@@ -112,7 +114,8 @@ Result<Done> parse_kill_after(Config& config, std::string_view text) {
   if (text == "infinity") return Done{};
   static constexpr NumberOption kOption = {
       "kill-after", "ms (or `infinity`)", nullptr, 0, 1'000'000'000, ""};
-  PYPORT_TRY(config.kill_after_ms, parse_number(kOption, text));
+  PYPORT_TRY(const std::uint64_t count, parse_number(kOption, text));
+  config.kill_after = milliseconds(count);
   return Done{};
 }
 
@@ -137,6 +140,13 @@ Result<Done> parse_option(Config& config, std::string_view name, std::string_vie
   return Error{Errc::usage, "unknown option --" + std::string(name) + "; --help lists them"};
 }
 
+// The package lies beside the program, where `make` and `make install` put both.
+std::string default_library() {
+  std::error_code error;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
+  return error ? std::string() : (program.parent_path() / "python").string();
+}
+
 void help_line(std::string& out, std::string left, std::string_view right) {
   constexpr std::size_t kColumn = 34;
   left.resize(std::max(left.size() + 1, kColumn), ' ');
@@ -159,6 +169,7 @@ Result<Config> parse_command_line(std::span<const char* const> arguments) {
     PYPORT_TRY([[maybe_unused]] auto done,
                parse_option(config, argument.substr(2, equals - 2), argument.substr(equals + 1)));
   }
+  if (config.library.empty()) config.library = default_library();
   return config;
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/result.hpp"
+#include "sys/clock.hpp"
 
 namespace pyport {
 
@@ -18,7 +19,7 @@ struct Config {
   Action action = Action::run;
 
   std::string stdio;
-  std::string library;
+  std::string library;  // by default `python` beside the program
   std::string python = PYPORT_PYTHON_EXECUTABLE;
   std::vector<std::string> python_path;
 
@@ -27,7 +28,7 @@ struct Config {
   std::uint64_t spin_us = 50;
   std::uint64_t switch_interval_us = 500;
   std::uint64_t standby_tick_ms = 10;
-  std::optional<std::uint64_t> kill_after_ms;  // none: never
+  std::optional<milliseconds> kill_after;  // none: never
   std::uint64_t memory_limit = 0;
   std::uint64_t cpu_limit = 0;
   std::uint64_t output_lines_per_s = 1000;

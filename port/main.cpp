@@ -3,7 +3,6 @@
 // down.
 
 #include <cstdio>
-#include <filesystem>
 #include <thread>
 
 #include "config.hpp"
@@ -22,18 +21,6 @@ int fail(const Error& error) {
   log_line(error.detail);
   if (error.code == Errc::usage) return static_cast<int>(Exit::usage);
   return static_cast<int>(error.code == Errc::python ? Exit::no_python : Exit::os_error);
-}
-
-std::optional<milliseconds> optional_ms(const std::optional<std::uint64_t>& count) {
-  if (!count) return std::nullopt;
-  return milliseconds(*count);
-}
-
-// The package lies beside the program, where `make` and `make install` put both.
-std::string default_library() {
-  std::error_code error;
-  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
-  return error ? std::string() : (program.parent_path() / "python").string();
 }
 
 int run(const Config& config) {
@@ -58,11 +45,8 @@ int run(const Config& config) {
   py::Shared shared{
       dispatcher, writer, output, decrefs, config.frame_bytes_max - wire::kControlHeaderBytes};
 
-  const auto python =
-      py::start_interpreter({config.python,
-                             config.library.empty() ? default_library() : config.library,
-                             config.python_path,
-                             microseconds(config.switch_interval_us)});
+  const auto python = py::start_interpreter(
+      {config.python, config.library, config.python_path, microseconds(config.switch_interval_us)});
   if (!python.ok()) return fail(python.error());
   py::gil.assert_held();
   if (!config.stdio.empty() && !output.install())
@@ -72,10 +56,9 @@ int run(const Config& config) {
   PyThreadState* const main_state = py::gil.leave();
 
   py::Contexts contexts(shared);
-  link::Session session(
-      reader, writer, dispatcher, contexts, facts, {spin, optional_ms(config.kill_after_ms)});
+  link::Session session(reader, writer, dispatcher, contexts, facts, {spin, config.kill_after});
   dispatcher.connect(session, contexts);
-  link::Inbox* const main_inbox = dispatcher.open(0, optional_ms(config.kill_after_ms));
+  link::Inbox* const main_inbox = dispatcher.open(0, config.kill_after);
   const std::thread standby([&dispatcher] { dispatcher.run_standby(); });
   const std::thread interrupter([&contexts] { contexts.run_interrupter(py::new_thread_state()); });
   // Behind the threads: their stacks are not what the user meant to limit.

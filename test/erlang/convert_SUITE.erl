@@ -14,6 +14,10 @@ all() ->
         binaries_are_text_when_they_can_be,
         bytes_that_are_asked_for_are_bytes,
         buffers_come_back_as_binaries,
+        arrays_of_numbers_are_nested_lists,
+        arrays_are_one_binary_when_asked_for,
+        arrays_that_arrive_as_binaries_go_back_as_they_were,
+        an_array_whose_parts_disagree_is_a_value_error,
         pids_references_ports_and_funs_come_back,
         pids_and_references_are_equal_and_hashable,
         a_remote_pid_comes_back,
@@ -136,6 +140,73 @@ bytes_that_are_asked_for_are_bytes(_) ->
 buffers_come_back_as_binaries(_) ->
     {ok, <<"abc">>} = py:eval(<<"bytearray(b'abc')">>),
     {ok, <<"bc">>} = py:eval(<<"memoryview(b'abc')[1:]">>).
+
+arrays_of_numbers_are_nested_lists(_) ->
+    [
+        {Make, {ok, List}} = {Make, array(Make, Options)}
+     || {Make, List} <- [
+            {<<"array.array('i', [1, -2])">>, [1, -2]},
+            {<<"array.array('d', [])">>, []},
+            {<<"memoryview(bytes(range(6))).cast('B', (2, 3))">>,
+                [[0, 1, 2], [3, 4, 5]]}
+        ],
+        Options <- [#{}, #{arrays => list}]
+    ].
+
+arrays_are_one_binary_when_asked_for(_) ->
+    [
+        {Make, {ok, {ndarray, Dtype, Shape, Data}}} =
+            {Make, array(Make, #{arrays => binary})}
+     || {Make, Dtype, Shape, Data} <- [
+            {<<"array.array('i', [1, -2])">>, <<"<i4">>, [2],
+                <<1:32/little, -2:32/little>>},
+            {<<"array.array('Q', [2**64 - 1])">>, <<"<u8">>, [1], <<-1:64>>},
+            {<<"array.array('f', [0.5])">>, <<"<f4">>, [1],
+                <<0.5:32/float-little>>},
+            {<<"array.array('d', [])">>, <<"<f8">>, [0], <<>>},
+            {<<"memoryview(bytes(range(6))).cast('B', (2, 3))">>, <<"|u1">>,
+                [2, 3], <<0, 1, 2, 3, 4, 5>>},
+            {<<"memoryview(bytes(8)).cast('h', (2, 2))">>, <<"<i2">>, [2, 2],
+                <<0:64>>},
+            %% Not contiguous: the elements are gathered in C order.
+            {<<"memoryview(array.array('h', range(5)))[::2]">>, <<"<i2">>, [3],
+                <<0:16/little, 2:16/little, 4:16/little>>}
+        ]
+    ],
+    %% Within another term, and beside detailed errors.
+    {ok, #{<<"a">> := [{ndarray, <<"|i1">>, [1], <<7>>}]}} =
+        array(<<"{'a': [array.array('b', [7])]}">>, #{
+            arrays => binary, errors => detailed
+        }),
+    %% Bytes are bytes, whatever is asked for.
+    {ok, <<"raw">>} = array(<<"bytearray(b'raw')">>, #{arrays => binary}),
+    {error, {invalid_option, arrays, <<"list or binary">>}} =
+        array(<<"1">>, #{arrays => lists}).
+
+arrays_that_arrive_as_binaries_go_back_as_they_were(_) ->
+    Ctx = py:context(),
+    [
+        {ok, [Array]} =
+            py:call(Ctx, builtins, list, [[Array]], #{arrays => binary})
+     || Array <- [
+            {ndarray, <<"<f8">>, [2], <<1.5:64/float-little, 0:64>>},
+            {ndarray, <<"<i4">>, [2, 1], <<7:32/little, -7:32/little>>},
+            {ndarray, <<"|u1">>, [1, 2, 2], <<1, 2, 3, 4>>}
+        ]
+    ].
+
+an_array_whose_parts_disagree_is_a_value_error(_) ->
+    [
+        {error, {'ValueError', "ndarray " ++ _}} =
+            py:call(builtins, len, [{ndarray, Dtype, Shape, Data}])
+     || {Dtype, Shape, Data} <- [
+            {<<"<f8">>, [2], <<0:64>>},
+            {<<"<i4">>, [1 bsl 31 - 1, 1 bsl 31 - 1, 8], <<0:32>>},
+            {<<"O8">>, [1], <<0:64>>},
+            {<<"<f9999999999">>, [1], <<0:64>>},
+            {<<>>, [], <<>>}
+        ]
+    ].
 
 pids_references_ports_and_funs_come_back(_) ->
     N = 40,
@@ -272,6 +343,12 @@ repr(Term) ->
 
 type(Term) ->
     py:eval(<<"type(x).__name__">>, #{x => Term}).
+
+%% What an expression gives as the result of a call with options.
+array(Code, Options) ->
+    Ctx = py:context(),
+    ok = py_context:exec(Ctx, <<"import array\nrun = eval">>),
+    py:call(Ctx, '__main__', run, [Code], Options).
 
 back(Term) ->
     {ok, Result} = py:eval(<<"x">>, #{x => Term}),

@@ -15,7 +15,7 @@ TEST_CASE("config: defaults, and values that replace them") {
   REQUIRE(config.ok());
   CHECK(config.value().spin_us == 0);
   CHECK(config.value().switch_interval_us == 500);
-  CHECK(config.value().kill_after_ms == 250);
+  CHECK(config.value().kill_after == pyport::milliseconds(250));
   CHECK(config.value().python_path == std::vector<std::string>{"/a", "/b"});
 }
 
