@@ -23,6 +23,8 @@
                      atom() => term()}.
 -type stream() :: stdout | stderr.
 
+%% docs/protocol.md: a line of a thread that belongs to no context.
+-define(NO_CONTEXT, 16#FFFFFFFF).
 -define(LINE_BYTES_MAX, 8192).
 -define(TAIL_BYTES_MAX, 65536).
 -define(TAIL_LINES_MAX, 400).
@@ -283,6 +285,8 @@ sink(Stream, #state{options = Options}) -> maps:get(Stream, Options).
 
 -spec tag(non_neg_integer() | undefined, stream(), #state{}) ->
           pyport_sink:tag().
+tag(?NO_CONTEXT, Stream, State) ->
+    tag(undefined, Stream, State);
 tag(Context, Stream, #state{options = #{host := Host}}) ->
     #{host => Host, context => Context, stream => Stream}.
 

@@ -14,6 +14,8 @@ all() ->
         lines_are_put_together_from_pieces,
         bytes_that_are_no_text_arrive_as_text,
         a_worker_tags_its_lines,
+        a_thread_of_python_belongs_to_no_context,
+        a_forked_child_prints_too,
         a_flood_is_limited_and_counted,
         a_flood_does_not_stop_calls,
         reading_stdin_is_the_end_of_file,
@@ -78,6 +80,17 @@ a_worker_tags_its_lines(Config) ->
     {ok, none} = py_context:call(Ctx, builtins, print, [<<"tagged">>]),
     #{context := Context, line := <<"tagged">>} = line(),
     true = is_integer(Context).
+
+a_thread_of_python_belongs_to_no_context(_) ->
+    Ctx = new(),
+    {ok, none} = py_context:call(Ctx, prints, from_thread, [<<"apart">>]),
+    #{context := undefined, line := <<"apart">>} = line().
+
+a_forked_child_prints_too(_) ->
+    Ctx = new(),
+    {ok, 0} = py_context:call(Ctx, prints, from_forked, [<<"a fork">>]),
+    #{stream := stdout, line := <<"a fork">>} = line(),
+    {ok, 4.0} = py_context:call(Ctx, math, sqrt, [16]).
 
 a_flood_is_limited_and_counted(_) ->
     Ctx = new(),

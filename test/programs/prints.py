@@ -6,6 +6,7 @@ import ctypes
 import os
 import subprocess
 import sys
+import threading
 
 
 def from_python(text: str) -> None:
@@ -33,3 +34,18 @@ def from_child(text: str) -> None:
 def many(lines: int) -> None:
     for number in range(lines):
         print("line", number)
+
+
+def from_thread(text: str) -> None:
+    thread = threading.Thread(target=print, args=(text,))
+    thread.start()
+    thread.join()
+
+
+def from_forked(text: str) -> int:
+    pid = os.fork()
+    if pid == 0:
+        print(text)
+        sys.stdout.flush()
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
