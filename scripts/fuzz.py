@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs every fuzz target of a build directory: fuzz.py BUILD_DIRECTORY RUNS.
 
-The corpus starts from the golden vectors: each frame, its message body and the terms in it.
+The corpus starts from the golden vectors: each packet, the messages of a batch, the terms.
 """
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+VECTORS = ROOT / "test" / "vectors" / "frames.txt"
+BATCH = b"\x7f"
+BATCH_HEADER_BYTES = 5  # the operation and the first length
+TERM = b"\x83"
 INPUT_BYTES_MAX = 4096
 INPUT_S_MAX = 10
 
 
 def golden_inputs() -> list[bytes]:
-    inputs = []
-    text = (ROOT / "test" / "vectors" / "frames.txt").read_text(encoding="utf-8")
-    for line in text.splitlines():
+    """Contents of packets, then what they are made of; those that break the link as well."""
+    contents = []
+    for line in VECTORS.read_text(encoding="utf-8").splitlines():
         words = line.split()
-        if len(words) < 2 or words[0].startswith("#"):
-            continue
-        frame = bytes.fromhex(words[1])
-        inputs += [frame, frame[4:]]
-        version = frame.find(b"\x83")
-        if version >= 0:
-            inputs.append(frame[version:])
-    return inputs
+        if len(words) == 2 and not line.startswith("#"):
+            contents.append(bytes.fromhex(words[1]))
+    messages = [content[BATCH_HEADER_BYTES:] for content in contents if content[:1] == BATCH]
+    terms = [text[text.find(TERM) :] for text in contents + messages if TERM in text]
+    return list(dict.fromkeys(contents + messages + terms))
 
 
 def main() -> int:
