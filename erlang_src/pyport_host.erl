@@ -175,8 +175,9 @@ handle_event(_, _, _, _) ->
     keep_state_and_data.
 
 -spec terminate(term(), state(), #data{}) -> ok.
-terminate(Reason, _, #data{link = Link}) ->
-    pyport_link:stop(Link, Reason).
+terminate(Reason, _, #data{link = Link, stdio = Stdio}) ->
+    ok = pyport_link:stop(Link, Reason),
+    pyport_stdio:stop(Stdio).
 
 -spec request(gen_statem:from(), term(), state(), #data{}) -> result().
 request(From, await, up, _) ->

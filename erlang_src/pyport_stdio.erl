@@ -10,7 +10,7 @@
 -module(pyport_stdio).
 -behaviour(gen_server).
 
--export([start_link/1, listen/1, tail/2, offer/4]).
+-export([start_link/1, listen/1, tail/2, stop/1, offer/4]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 
 -export_type([options/0]).
@@ -33,6 +33,7 @@
 -define(DROPPED_REPORT_MS, 1000).
 -define(CONNECT_TIMEOUT_MS, 30000).
 -define(QUIET_MS, 50).
+-define(STOP_TIMEOUT_MS, 1000).
 
 -record(state, {
     options :: options(),
@@ -68,6 +69,15 @@ listen(Stdio) ->
 -spec tail(pid(), reference()) -> ok.
 tail(Stdio, Tag) ->
     gen_server:cast(Stdio, {tail, self(), Tag}).
+
+%% @doc Ends the process and removes its directory, before it returns.
+-spec stop(pid()) -> ok.
+stop(Stdio) ->
+    try
+        gen_server:stop(Stdio, shutdown, ?STOP_TIMEOUT_MS)
+    catch
+        exit:_ -> ok
+    end.
 
 %% @doc A line of output from the link, which never waits: beyond `Max'
 %% lines that were not taken yet it is counted and dropped.

@@ -24,7 +24,8 @@ int fail(const Error& error) {
 }
 
 int run(const Config& config) {
-  const auto entered = enter_process();
+  const auto entered =
+      enter_process(config.memory_limit == 0 ? Memory::unlimited : Memory::limited);
   if (!entered.ok()) return fail(entered.error());
   auto fds = take_link();
   if (!fds.ok()) return fail(fds.error());

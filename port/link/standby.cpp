@@ -149,7 +149,8 @@ void Dispatcher::start_interrupt(Inbox& inbox, TimePoint now, Verdicts& verdicts
 void Dispatcher::watch_memory(TimePoint now, Verdicts& verdicts) {
   if (limits_.resident_bytes_max == 0 || now < memory_check_) return;
   memory_check_ = now + kMemoryCheckInterval;
-  if (resident_bytes() > limits_.resident_bytes_max) verdicts.dying = "memory_limit";
+  if (resident_bytes() > limits_.resident_bytes_max + kResidentSlackBytes)
+    verdicts.dying = "memory_limit";
 }
 
 void Dispatcher::carry_out(const Verdicts& verdicts) {

@@ -27,13 +27,13 @@ Result<Done> limit(__rlimit_resource resource, const char* what, std::uint64_t v
   return Done{};
 }
 
-struct Memory {
+struct MemoryUse {
   std::uint64_t address_space_bytes = 0;
   std::uint64_t resident_bytes = 0;
 };
 
 // Zeros when the system does not tell.
-Memory read_memory() noexcept {
+MemoryUse read_memory() noexcept {
   const UniqueFd file(::open("/proc/self/statm", O_RDONLY | O_CLOEXEC));
   if (file.get() < 0) return {};
   char text[128] = {};
@@ -61,18 +61,19 @@ void reset_signals() noexcept {
 }
 
 // Large messages come and go: keep their pages instead of faulting them in each time, and do not
-// spread them over one heap a thread.
-void tune_heap() noexcept {
+// spread them over one heap a thread. A heap beside the first reserves address space ahead, which a
+// memory limit would not notice being filled.
+void tune_heap(Memory memory) noexcept {
   ::mallopt(M_MMAP_THRESHOLD, 64 << 20);
   ::mallopt(M_TRIM_THRESHOLD, 64 << 20);
-  ::mallopt(M_ARENA_MAX, 2);
+  ::mallopt(M_ARENA_MAX, memory == Memory::limited ? 1 : 2);
 }
 
 }  // namespace
 
-Result<Done> enter_process() {
+Result<Done> enter_process(Memory memory) {
   const pid_t parent = ::getppid();
-  tune_heap();
+  tune_heap(memory);
   reset_signals();
   // Under ERTS this process leads a session, and so a group, already.
   if (::setpgid(0, 0) != 0 && errno != EPERM) return os_error("setpgid");
@@ -122,7 +123,7 @@ std::uint64_t resident_bytes() noexcept {
 
 Result<Done> limit_process(std::uint64_t memory_bytes, std::uint64_t cpu_s) {
   if (memory_bytes != 0) {
-    const Memory now = read_memory();
+    const MemoryUse now = read_memory();
     if (memory_bytes <= now.resident_bytes) {
       return Error{Errc::usage,
                    "--memory-limit=" + std::to_string(memory_bytes) + ": Python alone uses " +

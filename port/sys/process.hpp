@@ -21,12 +21,17 @@ enum class Exit : std::uint8_t {
 // REQUIRES: no thread has been started. Makes the process the leader of a group of its own, asks
 // the kernel to kill it with its parent, gives up new privileges, resets signal dispositions and
 // the signal mask that the parent left, tunes the heap.
-Result<Done> enter_process();
+enum class Memory { unlimited, limited };
+Result<Done> enter_process(Memory memory);
 
 // From now on the process may use `cpu_s` seconds of CPU time in all, and grow to `memory_bytes`
 // of resident memory: its address space may grow by what that leaves, so that Python gets a
 // MemoryError before anything worse happens. 0: no limit. Called when CPython has started, whose
 // reserved address space is several times its memory.
+//
+// The standby thread ends the process when its resident memory exceeds the limit by
+// kResidentSlackBytes: pages that were mapped before, code above all, count as they are touched.
+inline constexpr std::uint64_t kResidentSlackBytes = 32U << 20;
 Result<Done> limit_process(std::uint64_t memory_bytes, std::uint64_t cpu_s);
 
 // Kills every process of the group and so this one. Any thread; also while Python loops in C.

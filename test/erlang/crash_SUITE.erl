@@ -16,6 +16,7 @@ all() ->
         closing_every_descriptor_harms_only_the_process,
         memory_beyond_the_limit_is_refused_to_python,
         memory_beyond_the_limit_in_c_ends_the_process,
+        memory_beyond_a_lifted_limit_ends_the_process,
         a_crash_leaves_other_processes_alone,
         a_linked_owner_gets_the_exit,
         an_isolated_context_is_gone_after_its_crash,
@@ -135,6 +136,17 @@ memory_beyond_the_limit_in_c_ends_the_process(_) ->
     {error, {context_died, #{reason := {signal, 11}}}} =
         py_context:call(Ctx, crashes, out_of_memory_in_c, []),
     {context_died, #{reason := {signal, 11}}} = py_case:down(Monitor),
+    alive().
+
+%% The kernel's limit binds Python, the watch over resident memory binds who
+%% is privileged to lift it (root); who is not gets Python's error.
+memory_beyond_a_lifted_limit_ends_the_process(_) ->
+    {ok, Ctx} = py_context:new(limited()),
+    true = unlink(Ctx),
+    case py_context:call(Ctx, crashes, lift_the_limit_and_grow, []) of
+        {error, {context_died, #{reason := memory_limit}}} -> ok;
+        {error, {'ValueError', _}} -> py_context:stop(Ctx)
+    end,
     alive().
 
 limited() ->

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import resource
 import sys
 
 import announce
@@ -62,3 +63,10 @@ def out_of_memory_in_c() -> None:
 def wait_then_crash(port: int) -> None:
     announce.wait_for_test(port)
     null_pointer()
+
+
+def lift_the_limit_and_grow() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    hoard = []
+    while True:
+        hoard.append(bytearray(1 << 24))
