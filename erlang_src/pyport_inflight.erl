@@ -1,20 +1,22 @@
 %% @private
-%% @doc What is in flight on a link, and whether one more is admitted. Pure.
+%% @doc What is in flight on a link, and whether one more is admitted.
 %%
-%% An entry names who gets the answer as `{Ref, Kind, Answer}'. The table is
-%% a plain map, because the link takes entries out of it on its hot path.
+%% An entry names who gets the answer as `{Ref, Kind, Answer}'. The entries
+%% are in the process dictionary of the link, by id: a map that goes back
+%% and forth between 32 keys and more is built anew each time, and was the
+%% largest single cost of a call.
 -module(pyport_inflight).
 
--export([limits/1, refusal/3, deadline/2, timeout_ms/1, bytes/1,
-         late/2, answer_all/2]).
+-export([limits/1, refusal/3, deadline/2, timeout_ms/1]).
+-export([add/2, take/1, bytes/1, late/1, answer_all/1, answer/2]).
 
--export_type([entry/0, table/0, limits/0]).
+-export_type([id/0, entry/0, limits/0]).
 
 -type entry() :: {To :: pid() | reference(), Ref :: reference(),
                   Bytes :: non_neg_integer(),
                   DeadlineMs :: infinity | integer()}
                | hello | ping.
--type table() :: #{pos_integer() => entry()}.
+-type id() :: pos_integer().
 -type limits() :: {QueueMax :: pos_integer(), QueueBytesMax :: pos_integer(),
                    PayloadBytesMax :: pos_integer()}.
 
@@ -56,10 +58,20 @@ deadline(Ms, NowMs) -> NowMs + Ms.
 bytes({_, _, Bytes, _}) -> Bytes;
 bytes(_) -> 0.
 
-%% @doc The entries that the program should have answered by now.
--spec late(integer(), table()) -> table().
-late(NowMs, Table) ->
-    maps:filter(fun(_, Entry) -> is_late(Entry, NowMs) end, Table).
+-spec add(id(), entry()) -> ok.
+add(Id, Entry) ->
+    _ = put(Id, Entry),
+    ok.
+
+%% @doc Takes an entry out; none has this id if it was answered already.
+-spec take(id()) -> entry() | undefined.
+take(Id) ->
+    erase(Id).
+
+%% @doc The requests that the program should have answered by now.
+-spec late(integer()) -> [id()].
+late(NowMs) ->
+    [Id || {Id, Entry} <- all(), is_late(Entry, NowMs)].
 
 -spec is_late(entry(), integer()) -> boolean().
 is_late({_, _, _, DeadlineMs}, NowMs) when is_integer(DeadlineMs) ->
@@ -67,8 +79,22 @@ is_late({_, _, _, DeadlineMs}, NowMs) when is_integer(DeadlineMs) ->
 is_late(_, _) ->
     false.
 
-%% @doc Gives everybody the same error.
--spec answer_all(term(), table()) -> ok.
-answer_all(Reason, Table) ->
-    _ = [To ! {Ref, error, Reason} || {To, Ref, _, _} <- maps:values(Table)],
+%% @doc Takes everything out and gives everybody the same error.
+-spec answer_all(term()) -> ok.
+answer_all(Reason) ->
+    lists:foreach(fun({Id, Entry}) ->
+                      _ = take(Id),
+                      answer(Reason, Entry)
+                  end, all()).
+
+-spec answer(term(), entry()) -> ok.
+answer(Reason, {To, Ref, _, _}) ->
+    To ! {Ref, error, Reason},
+    ok;
+answer(_, _) ->
     ok.
+
+%% The dictionary holds other things by keys of other types.
+-spec all() -> [{id(), entry()}].
+all() ->
+    [{Id, Entry} || {Id, Entry} <- get(), is_integer(Id)].

@@ -42,7 +42,7 @@
     announced = none :: atom(),
     held = pyport_held:new() :: pyport_held:held(),
     next_id = 1 :: pos_integer(),
-    pending = #{} :: pyport_inflight:table(),
+    pending = 0 :: non_neg_integer(), % entries of pyport_inflight
     pending_bytes = 0 :: non_neg_integer(),
     out :: pyport_packet:packet(),
     now_ms = 0 :: integer()
@@ -121,7 +121,7 @@ request({request, Caller, Ref, _, _, _, _, _, Term} = Request, S0) ->
 -spec refusal(non_neg_integer(), #mux{}) -> none | term().
 refusal(Bytes, #mux{pending = Pending, pending_bytes = PendingBytes,
                     held = Held, limits = Limits}) ->
-    Count = map_size(Pending) + pyport_held:count(Held),
+    Count = Pending + pyport_held:count(Held),
     Waiting = PendingBytes + pyport_held:bytes(Held),
     pyport_inflight:refusal(Bytes, {Count, Waiting}, Limits).
 
@@ -159,7 +159,8 @@ pend(Entry, Op, Term, #mux{next_id = Id} = S) ->
 pend_message(Entry, Message, MessageBytes, S0) ->
     #mux{next_id = Id, pending = Pending, pending_bytes = Sum, watch = Watch} =
         S = push(Message, MessageBytes, S0),
-    S#mux{next_id = Id + 1, pending = Pending#{Id => Entry},
+    ok = pyport_inflight:add(Id, Entry),
+    S#mux{next_id = Id + 1, pending = Pending + 1,
           pending_bytes = Sum + pyport_inflight:bytes(Entry),
           watch = pyport_watch:arm(Watch)}.
 
@@ -197,47 +198,49 @@ control(Ref, _, _, #mux{refuse = Death} = S) ->
 %% answers
 
 -spec packet(binary(), #mux{}) -> #mux{}.
-packet(<<16#7F, Rest/binary>>, #mux{pending = Pending, pending_bytes = Sum} = S)
-  when Rest =/= <<>> ->
-    messages(Rest, Pending, Sum, S);
-packet(<<Kind, Id:64, Term/binary>>, #mux{pending = Pending} = S)
-  when Kind >= 16#80, Kind =< 16#82 ->
-    case maps:take(Id, Pending) of
-        {Entry, Left} -> answer(Entry, Kind, Term, S#mux{pending = Left});
-        error -> S
+packet(<<16#7F, Rest/binary>>, S) when Rest =/= <<>> ->
+    messages(Rest, 0, 0, S);
+packet(<<Kind, Id:64, Term/binary>>, S) when Kind >= 16#80, Kind =< 16#82 ->
+    case pyport_inflight:take(Id) of
+        undefined -> S;
+        Entry -> taken(1, pyport_inflight:bytes(Entry),
+                       answer(Entry, Kind, Term, S))
     end;
 packet(Message, S) ->
     event(Message, S).
 
--spec messages(binary(), pyport_inflight:table(), non_neg_integer(),
-               #mux{}) -> #mux{}.
+%% Counts what it takes out of flight, and notes it once at the end.
+-spec messages(binary(), non_neg_integer(), non_neg_integer(), #mux{}) ->
+          #mux{}.
 messages(<<Size:32, Kind, Id:64, Term:(Size - 9)/binary, Rest/binary>>,
-         Pending, Bytes, S) when Kind >= 16#80, Kind =< 16#82 ->
-    case maps:take(Id, Pending) of
-        {{Dest, Ref, EntryBytes, _}, Left} ->
+         Count, Bytes, S) when Kind >= 16#80, Kind =< 16#82 ->
+    case pyport_inflight:take(Id) of
+        {Dest, Ref, EntryBytes, _} ->
             Dest ! {Ref, Kind, Term},
-            messages(Rest, Left, Bytes - EntryBytes, S);
-        {Entry, Left} ->
-            messages(Rest, Left, Bytes, answer(Entry, Kind, Term, S));
-        error ->
-            messages(Rest, Pending, Bytes, S)
+            messages(Rest, Count + 1, Bytes + EntryBytes, S);
+        undefined ->
+            messages(Rest, Count, Bytes, S);
+        Entry ->
+            messages(Rest, Count + 1, Bytes, answer(Entry, Kind, Term, S))
     end;
-messages(<<Size:32, Message:Size/binary, Rest/binary>>, Pending, Bytes, S0) ->
+messages(<<Size:32, Message:Size/binary, Rest/binary>>, Count, Bytes, S0) ->
     case event(Message, S0) of
-        #mux{port = none} = S ->
-            S#mux{pending = Pending, pending_bytes = Bytes};
-        S ->
-            messages(Rest, Pending, Bytes, S)
+        #mux{port = none} = S -> taken(Count, Bytes, S);
+        S -> messages(Rest, Count, Bytes, S)
     end;
-messages(<<>>, Pending, Bytes, S) ->
-    S#mux{pending = Pending, pending_bytes = Bytes};
-messages(Torn, Pending, Bytes, S) ->
-    broken(Torn, S#mux{pending = Pending, pending_bytes = Bytes}).
+messages(<<>>, Count, Bytes, S) ->
+    taken(Count, Bytes, S);
+messages(Torn, Count, Bytes, S) ->
+    broken(Torn, taken(Count, Bytes, S)).
+
+-spec taken(non_neg_integer(), non_neg_integer(), #mux{}) -> #mux{}.
+taken(Count, Bytes, #mux{pending = Pending, pending_bytes = Sum} = S) ->
+    S#mux{pending = Pending - Count, pending_bytes = Sum - Bytes}.
 
 -spec answer(pyport_inflight:entry(), byte(), binary(), #mux{}) -> #mux{}.
-answer({Dest, Ref, Bytes, _}, Kind, Term, #mux{pending_bytes = Sum} = S) ->
+answer({Dest, Ref, _, _}, Kind, Term, S) ->
     Dest ! {Ref, Kind, Term},
-    S#mux{pending_bytes = Sum - Bytes};
+    S;
 answer(ping, _, _, S) ->
     S;
 answer(hello, Kind, Term, S) ->
@@ -280,11 +283,11 @@ caller_down(Caller, S) ->
                 end, cancel(Id, S), Places).
 
 -spec cancel(non_neg_integer(), #mux{}) -> #mux{}.
-cancel(Id, #mux{pending = Pending, pending_bytes = Sum} = S) ->
-    case maps:take(Id, Pending) of
-        {{_, _, Bytes, _}, Left} ->
+cancel(Id, S) ->
+    case pyport_inflight:take(Id) of
+        {_, _, Bytes, _} ->
             push(pyport_wire:control(cancel, Id, <<>>), ?CONTROL_ENTRY_BYTES,
-                 S#mux{pending = Left, pending_bytes = Sum - Bytes});
+                 taken(1, Bytes, S));
         _ ->
             S
     end.
@@ -320,8 +323,8 @@ command(release, #mux{phase = opening, held = Held} = S) ->
 command(kill, #mux{port = Port} = S) when Port =/= none ->
     gone(silent, S);
 command({down, Death, Mode}, #mux{phase = down, held = Held} = S0) ->
-    ok = pyport_inflight:answer_all({context_died, Death}, S0#mux.pending),
-    S = S0#mux{pending = #{}, pending_bytes = 0},
+    ok = pyport_inflight:answer_all({context_died, Death}),
+    S = S0#mux{pending = 0, pending_bytes = 0},
     case Mode of
         hold ->
             S;
@@ -352,7 +355,7 @@ terminate(Reason, #mux{port = Port, os_pid = OsPid} = S) ->
                {shutdown, {context_died, _} = Died} -> Died;
                _ -> context_destroyed
            end,
-    ok = pyport_inflight:answer_all(Told, S#mux.pending),
+    ok = pyport_inflight:answer_all(Told),
     ok = pyport_held:answer_all(Told, S#mux.held),
     _ = [pyport_program:close(Port, OsPid, later) || Port =/= none],
     exit(Reason).
@@ -361,12 +364,17 @@ terminate(Reason, #mux{port = Port, os_pid = OsPid} = S) ->
 
 -spec tick(#mux{}) -> #mux{}.
 tick(#mux{pending = Pending, port = Port} = S)
-  when map_size(Pending) =:= 0; Port =:= none ->
+  when Pending =:= 0; Port =:= none ->
     S;
-tick(#mux{pending = Pending, now_ms = NowMs} = S) ->
-    Late = pyport_inflight:late(NowMs, Pending),
-    ok = pyport_inflight:answer_all(timeout, Late),
-    listen(lists:foldl(fun cancel/2, S, maps:keys(Late))).
+tick(#mux{now_ms = NowMs} = S) ->
+    listen(lists:foldl(fun late/2, S, pyport_inflight:late(NowMs))).
+
+-spec late(pyport_inflight:id(), #mux{}) -> #mux{}.
+late(Id, S) ->
+    Entry = pyport_inflight:take(Id),
+    ok = pyport_inflight:answer(timeout, Entry),
+    push(pyport_wire:control(cancel, Id, <<>>), ?CONTROL_ENTRY_BYTES,
+         taken(1, pyport_inflight:bytes(Entry), S)).
 
 %% The host watches over a program that says no hello.
 %% What is in the mailbox already counts as heard: the node may have been
