@@ -347,7 +347,7 @@ type(Term) ->
 %% What an expression gives as the result of a call with options.
 array(Code, Options) ->
     Ctx = py:context(),
-    ok = py_context:exec(Ctx, <<"import array\nrun = eval">>),
+    ok = py:exec(Ctx, <<"import array\ndef run(code): return eval(code)">>),
     py:call(Ctx, '__main__', run, [Code], Options).
 
 back(Term) ->
