@@ -262,19 +262,21 @@ stop_contexts() ->
 contexts_started() ->
     py_context_router:is_started().
 
-%% @doc The context of the calling process.
+%% @doc The context of the calling process. Raises `badarg' when there is none.
 -spec context() -> pid().
 context() ->
     py_context_router:get_context().
 
-%% @doc The Nth context of the pool `default', counted from 1.
+%% @doc The Nth context of the pool `default', counted from 1. Raises `badarg'
+%% when there is none.
 -spec context(pos_integer()) -> pid().
 context(N) ->
     py_context_router:get_context(N).
 
 %% @doc The environment of the calling process in a context, to be passed to
 %% the functions of {@link py_context}. It means the process that uses it.
--spec get_local_env(pid()) -> py_context:env().
+-spec get_local_env(pid()) ->
+    py_context:env() | pyport_args:invalid_argument().
 get_local_env(Ctx) ->
     py_context:own_env(Ctx).
 
@@ -285,7 +287,8 @@ register_pool(Pool, Key) ->
     py_context_router:register_pool(Pool, Key).
 
 %% @doc Takes that back.
--spec unregister_pool(module() | {module(), atom()}) -> ok.
+-spec unregister_pool(module() | {module(), atom()}) ->
+    ok | pyport_args:invalid_argument().
 unregister_pool(Key) ->
     py_context_router:unregister_pool(Key).
 
@@ -322,7 +325,9 @@ gc() ->
 %% @doc Runs Python's cyclic garbage collector; the number of objects found.
 -spec gc(0..2) -> {ok, non_neg_integer()} | {error, reason()}.
 gc(Generation) when is_integer(Generation), 0 =< Generation, Generation =< 2 ->
-    call(gc, collect, [Generation]).
+    call(gc, collect, [Generation]);
+gc(_) ->
+    pyport_args:invalid(generation, <<"0, 1 or 2">>).
 
 %% @doc Figures of Python's garbage collector in the calling process's context.
 -spec memory_stats() -> {ok, map()} | {error, reason()}.

@@ -86,21 +86,18 @@ start_link(_Id, _Mode, Options) ->
     new(Options).
 
 %% @doc Closes a context. Does not wait for what runs there: its caller, and
-%% those that queue, get `{error, context_destroyed}'.
--spec stop(context()) -> ok.
-stop(Ctx) when is_pid(Ctx) ->
-    try
-        gen_server:stop(Ctx, normal, ?STOP_MS)
-    catch
-        exit:timeout ->
-            true = exit(Ctx, kill),
-            ok;
-        exit:_ ->
-            ok
+%% those that queue, get `{error, context_destroyed}'. A context that has ended
+%% is stopped; a process that is no context is left alone and is an error.
+-spec stop(context()) -> ok | pyport_args:invalid_argument().
+stop(Ctx) ->
+    case pyport_context:what_is(Ctx) of
+        context -> stop_context(Ctx);
+        gone -> ok;
+        other -> pyport_args:invalid(context, <<"the pid of a context">>)
     end.
 
 %% @equiv stop(Ctx)
--spec destroy(context()) -> ok.
+-spec destroy(context()) -> ok | pyport_args:invalid_argument().
 destroy(Ctx) ->
     stop(Ctx).
 
@@ -220,9 +217,11 @@ interrupt(Ctx) ->
 
 %% @private
 %% The environment that the functions of py use: that of the calling process.
--spec own_env(context()) -> env().
-own_env(Ctx) ->
-    {py_env, Ctx, own}.
+-spec own_env(context()) -> env() | pyport_args:invalid_argument().
+own_env(Ctx) when is_pid(Ctx) ->
+    {py_env, Ctx, own};
+own_env(_) ->
+    pyport_args:invalid(context, <<"a pid">>).
 
 %% @private
 -spec host_info(context()) -> {ok, map()} | {error, term()}.
@@ -237,6 +236,18 @@ info({error, _} = Error) -> Error;
 info(Info) -> {ok, Info}.
 
 %% Internal.
+
+-spec stop_context(context()) -> ok.
+stop_context(Ctx) ->
+    try
+        gen_server:stop(Ctx, normal, ?STOP_MS)
+    catch
+        exit:timeout ->
+            true = exit(Ctx, kill),
+            ok;
+        exit:_ ->
+            ok
+    end.
 
 -spec in_env(context(), term(), fun((own | pos_integer()) -> Result)) ->
     Result | {error, invalid_env | env_wrong_interpreter}.

@@ -61,7 +61,7 @@ start(_) ->
 %% @doc Stops the pool `default'.
 -spec stop() -> ok.
 stop() ->
-    stop_pool(?DEFAULT).
+    py_context_sup:stop_pool(?DEFAULT).
 
 %% @doc Whether the pool `default' runs.
 -spec is_started() -> boolean().
@@ -104,16 +104,19 @@ start_pool(Pool, Size, Mode, Options) ->
     end.
 
 %% @doc Stops a pool. Calls in flight get `{error, context_destroyed}'.
--spec stop_pool(pool()) -> ok.
-stop_pool(Pool) ->
-    py_context_sup:stop_pool(Pool).
+-spec stop_pool(pool()) -> ok | pyport_args:invalid_argument().
+stop_pool(Pool) when is_atom(Pool) ->
+    py_context_sup:stop_pool(Pool);
+stop_pool(_) ->
+    pyport_args:invalid(pool, <<"an atom">>).
 
 %% @doc Whether a pool runs.
 -spec pool_started(pool()) -> boolean().
 pool_started(Pool) ->
     pyport_pool:is_started(Pool).
 
-%% @doc The context of the calling process in the pool `default'.
+%% @doc The context of the calling process in the pool `default'. Raises
+%% `badarg' when the pool does not run.
 -spec get_context() -> pid().
 get_context() ->
     get_context(?DEFAULT).
@@ -131,7 +134,9 @@ get_context(Pool) when is_atom(Pool) ->
     case pyport_call:bound_context(Pool) of
         {ok, Ctx} -> Ctx;
         {error, _} -> error(badarg, [Pool])
-    end.
+    end;
+get_context(Other) ->
+    error(badarg, [Other]).
 
 %% @doc How many contexts the pool `default' has; 0 when it does not run.
 -spec num_contexts() -> non_neg_integer().
@@ -154,24 +159,29 @@ contexts(Pool) ->
     pyport_pool:members(Pool).
 
 %% @equiv bind_context(default, Ctx)
--spec bind_context(pid()) -> ok.
+-spec bind_context(pid()) -> ok | {error, pyport_call:reason()}.
 bind_context(Ctx) ->
     bind_context(?DEFAULT, Ctx).
 
-%% @doc Makes the calling process use this context for a pool.
--spec bind_context(pool(), pid()) -> ok.
-bind_context(Pool, Ctx) when is_atom(Pool), is_pid(Ctx) ->
-    pyport_call:bind_context(Pool, Ctx).
+%% @doc Makes the calling process use this context for a pool. A process that
+%% is no context is `{error, {context_died, noproc}}'.
+-spec bind_context(pool(), pid()) -> ok | {error, pyport_call:reason()}.
+bind_context(Pool, Ctx) when is_atom(Pool) ->
+    pyport_call:bind_context(Pool, Ctx);
+bind_context(_, _) ->
+    pyport_args:invalid(pool, <<"an atom">>).
 
 %% @equiv unbind_context(default)
 -spec unbind_context() -> ok.
 unbind_context() ->
-    unbind_context(?DEFAULT).
+    pyport_call:unbind_context(?DEFAULT).
 
 %% @doc Forgets the binding; the next use makes a new one.
--spec unbind_context(pool()) -> ok.
+-spec unbind_context(pool()) -> ok | pyport_args:invalid_argument().
 unbind_context(Pool) when is_atom(Pool) ->
-    pyport_call:unbind_context(Pool).
+    pyport_call:unbind_context(Pool);
+unbind_context(_) ->
+    pyport_args:invalid(pool, <<"an atom">>).
 
 %% @doc Does nothing: the registry is there as long as the application runs.
 -spec init_pool_registry() -> ok.
@@ -193,12 +203,14 @@ register_pool(Pool, Module, Function) ->
     pyport_registry:add(Pool, {Module, Function}).
 
 %% @doc Takes a registration back.
--spec unregister_pool(module() | {module(), atom()}) -> ok.
+-spec unregister_pool(module() | {module(), atom()}) ->
+    ok | pyport_args:invalid_argument().
 unregister_pool(Key) ->
     pyport_registry:remove(Key).
 
 %% @doc Takes the registration of a function back.
--spec unregister_pool(module(), atom()) -> ok.
+-spec unregister_pool(module(), atom()) ->
+    ok | pyport_args:invalid_argument().
 unregister_pool(Module, Function) ->
     pyport_registry:remove({Module, Function}).
 

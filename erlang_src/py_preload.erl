@@ -20,10 +20,14 @@
 
 -define(KEY, {?MODULE, code}).
 
-%% @doc Sets the code. Raises `badarg' when it is not text.
+%% @doc Sets the code. Raises `badarg' when it is no iodata in UTF-8.
 -spec set_code(iodata()) -> ok.
 set_code(Code) ->
-    persistent_term:put(?KEY, iolist_to_binary(Code)).
+    Text = iolist_to_binary(Code),
+    case unicode:characters_to_binary(Text) of
+        Text -> persistent_term:put(?KEY, Text);
+        _ -> error(badarg, [Code])
+    end.
 
 %% @doc The code, or `undefined' when none is set.
 -spec get_code() -> binary() | undefined.

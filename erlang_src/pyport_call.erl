@@ -24,6 +24,7 @@
     | {overloaded, Current :: non_neg_integer(), Max :: pos_integer()}
     | {too_large, Bytes :: non_neg_integer(), Max :: pos_integer()}
     | {unknown_pool, atom()}
+    | {not_started, pyport}
     | {bad_request, binary()}
     | timeout
     | interrupted
@@ -32,6 +33,10 @@
     | env_wrong_interpreter
     | #{type := _, message := _, traceback := _, notes := _, cause := _}.
 -type place() :: {Link :: pid(), Context :: non_neg_integer()}.
+-type nowhere() ::
+    {error, {context_died, term()}}
+    | pyport_pool:missing()
+    | pyport_args:invalid_argument().
 
 -define(TABLE, pyport_contexts).
 -define(BOUND(Pool), {py_bound_context, Pool}).
@@ -41,9 +46,11 @@
 -define(INTERRUPT_MS, 5000).
 -define(INFO_MS, 5000).
 
--spec call(target(), env(), term(), term(), term(), term(), Opts) ->
+%% A target that is no pid and no pool is a mistake of the user's.
+-spec call(Target, env(), term(), term(), term(), term(), Opts) ->
     result()
 when
+    Target :: target() | term(),
     Opts :: {timeout(), Flags :: non_neg_integer()}.
 call(Target, Env, M, F, Args, Kw, {Timeout, Flags}) ->
     case pyport_args:call_payload(M, F, Args, Kw) of
@@ -51,15 +58,19 @@ call(Target, Env, M, F, Args, Kw, {Timeout, Flags}) ->
         Invalid -> Invalid
     end.
 
--spec eval(target(), env(), term(), term(), timeout(), non_neg_integer()) ->
-    result().
+-spec eval(Target, env(), term(), term(), timeout(), Flags) ->
+    result()
+when
+    Target :: target() | term(),
+    Flags :: non_neg_integer().
 eval(Target, Env, Code, Locals, Timeout, Flags) ->
     case pyport_args:eval_payload(Code, Locals) of
         {ok, Payload} -> run(Target, eval, Env, Flags, Timeout, Payload);
         Invalid -> Invalid
     end.
 
--spec exec(target(), env(), term(), timeout()) -> ok | {error, reason()}.
+-spec exec(target() | term(), env(), term(), timeout()) ->
+    ok | {error, reason()}.
 exec(Target, Env, Code, Timeout) ->
     case pyport_args:exec_payload(Code) of
         {ok, Payload} ->
@@ -71,7 +82,7 @@ exec(Target, Env, Code, Timeout) ->
             Invalid
     end.
 
--spec interrupt(pid()) -> ok | not_running | {error, reason()}.
+-spec interrupt(term()) -> ok | not_running | {error, reason()}.
 interrupt(Ctx) ->
     case control(Ctx, interrupt, ?INTERRUPT_MS) of
         {ok, true} -> ok;
@@ -79,7 +90,7 @@ interrupt(Ctx) ->
         {error, _} = Error -> Error
     end.
 
--spec info(pid()) -> {ok, map()} | {error, reason()}.
+-spec info(term()) -> {ok, map()} | {error, reason()}.
 info(Ctx) ->
     control(Ctx, info, ?INFO_MS).
 
@@ -149,10 +160,17 @@ bound_context(Pool) ->
         Error -> Error
     end.
 
--spec bind_context(atom(), pid()) -> ok.
+%% A process that is no context, or no longer, is refused: calls would go
+%% elsewhere without a word.
+-spec bind_context(atom(), term()) -> ok | {error, reason()}.
 bind_context(Pool, Ctx) ->
-    _ = put(?BOUND(Pool), Ctx),
-    ok.
+    case place(Ctx) of
+        {Link, _} when is_pid(Link) ->
+            _ = put(?BOUND(Pool), Ctx),
+            ok;
+        Error ->
+            Error
+    end.
 
 -spec unbind_context(atom()) -> ok.
 unbind_context(Pool) ->
@@ -162,7 +180,7 @@ unbind_context(Pool) ->
 %% Internal: sending.
 
 -spec run(
-    target(),
+    term(),
     call | eval | exec,
     env(),
     non_neg_integer(),
@@ -202,7 +220,7 @@ answer({error, {context_died, _}} = Error) ->
 answer({error, _} = Error) ->
     Error.
 
--spec control(pid(), interrupt | info, pos_integer()) ->
+-spec control(term(), interrupt | info, pos_integer()) ->
     {ok, term()} | {error, reason()}.
 control(Ctx, Op, Timeout) ->
     case place(Ctx) of
@@ -214,7 +232,7 @@ control(Ctx, Op, Timeout) ->
 
 %% Internal: where a context lives.
 
--spec place(target()) -> place() | {error, reason()}.
+-spec place(term()) -> place() | nowhere().
 place(Ctx) when is_pid(Ctx), node(Ctx) =:= node() ->
     local(Ctx);
 place(Ctx) when is_pid(Ctx) ->
@@ -223,7 +241,9 @@ place({pool, Pool}) ->
     case get(?BOUND(Pool)) of
         undefined -> bind(Pool);
         Ctx -> bound(Pool, Ctx)
-    end.
+    end;
+place(_) ->
+    pyport_args:invalid(context, <<"a pid">>).
 
 -spec bound(atom(), pid()) -> place() | {error, reason()}.
 bound(Pool, Ctx) ->
@@ -233,7 +253,7 @@ bound(Pool, Ctx) ->
     end.
 
 -spec bind(atom()) ->
-    place() | {error, {context_died, noproc} | {unknown_pool, atom()}}.
+    place() | {error, {context_died, noproc}} | pyport_pool:missing().
 bind(Pool) ->
     case pyport_pool:pick(Pool) of
         {ok, Ctx} ->

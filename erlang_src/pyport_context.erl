@@ -9,7 +9,9 @@
 -module(pyport_context).
 -behaviour(gen_server).
 
--export([start/1, start_for/2, ask/2]).
+-export([start/1, start_for/2, ask/2, what_is/1]).
+%% For other nodes.
+-export([what_is_here/1]).
 -export([init/1, handle_continue/2, handle_call/3, handle_cast/2]).
 -export([handle_info/2, terminate/2, format_status/1]).
 
@@ -40,13 +42,44 @@ start_for(Config, Restart) ->
     {ok, Pid} = gen_server:start(?MODULE, {self(), Config, Restart}, []),
     Pid.
 
--spec ask(pid(), question()) ->
-    {ok, pos_integer() | pid()} | boolean() | {error, {context_died, term()}}.
-ask(Ctx, Question) ->
+-spec ask(term(), question()) ->
+    {ok, pos_integer() | pid()}
+    | boolean()
+    | {error, {context_died, term()}}
+    | pyport_args:invalid_argument().
+ask(Ctx, Question) when is_pid(Ctx) ->
+    case what_is(Ctx) of
+        context -> ask_context(Ctx, Question);
+        _ -> {error, {context_died, noproc}}
+    end;
+ask(_, _) ->
+    pyport_args:invalid(context, <<"a pid">>).
+
+%% Messages, and signals even more, go to contexts only: a pid may be anything.
+-spec what_is(term()) -> context | gone | other.
+what_is(Pid) when is_pid(Pid), node(Pid) =:= node() ->
+    what_is_here(Pid);
+what_is(Pid) when is_pid(Pid) ->
     try
-        gen_server:call(Ctx, Question, ?CALL_MS)
+        erpc:call(node(Pid), ?MODULE, what_is_here, [Pid], ?CALL_MS)
     catch
-        exit:{Reason, _} -> {error, {context_died, Reason}}
+        error:{erpc, _} -> gone;
+        error:{exception, undef, _} -> other
+    end;
+what_is(_) ->
+    other.
+
+%% REQUIRES: a pid of this node.
+-spec what_is_here(pid()) -> context | gone | other.
+what_is_here(Pid) ->
+    case proc_lib:translate_initial_call(Pid) of
+        {?MODULE, init, 1} ->
+            context;
+        _ ->
+            case is_process_alive(Pid) of
+                true -> other;
+                false -> gone
+            end
     end.
 
 %% Behaviour gen_server.
@@ -126,6 +159,15 @@ format_status(Status) ->
     Status.
 
 %% Internal.
+
+-spec ask_context(pid(), question()) ->
+    {ok, pos_integer() | pid()} | boolean() | {error, {context_died, term()}}.
+ask_context(Ctx, Question) ->
+    try
+        gen_server:call(Ctx, Question, ?CALL_MS)
+    catch
+        exit:{Reason, _} -> {error, {context_died, Reason}}
+    end.
 
 %% A host that was shut down, with the application or by its supervisor, is no
 %% accident; any other end is.

@@ -44,8 +44,8 @@ start(Id, Restart, Options) ->
         {error, {already_started, Host}} -> {ok, Host};
         {error, Reason} -> {error, Reason}
     catch
-        exit:{noproc, _} -> {error, not_started};
-        exit:{shutdown, _} -> {error, not_started}
+        exit:{noproc, _} -> {error, {not_started, pyport}};
+        exit:{shutdown, _} -> {error, {not_started, pyport}}
     end.
 
 -spec started(reference() | {shared, integer()}, pid(),
@@ -87,11 +87,11 @@ first_error(Results) ->
     end.
 
 %% @doc The shared host for one more context: they take turns.
--spec shared() -> {ok, pid()} | {error, not_started}.
+-spec shared() -> {ok, pid()} | {error, {not_started, pyport}}.
 shared() ->
     case [Host || {{shared, _}, Host} <- children()] of
         [] ->
-            {error, not_started};
+            {error, {not_started, pyport}};
         Hosts ->
             Turn = erlang:unique_integer([positive]) rem length(Hosts),
             {ok, lists:nth(Turn + 1, Hosts)}

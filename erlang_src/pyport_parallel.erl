@@ -44,7 +44,7 @@ check(_) ->
 -spec spread([call()], [pid()], timeout()) ->
     {ok, [term()]} | {error, py:reason()}.
 spread(_, [], _) ->
-    {error, {unknown_pool, default}};
+    pyport_pool:missing(default);
 spread(Calls, Contexts, Timeout) ->
     Runs = [
         fun() -> in_turn(Slice, Ctx, Timeout) end

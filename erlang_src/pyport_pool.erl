@@ -7,13 +7,16 @@
 -module(pyport_pool).
 -behaviour(gen_server).
 
--export([start_link/3, await/1, pick/1, members/1, is_started/1]).
+-export([start_link/3, await/1, pick/1, missing/1, members/1, is_started/1]).
 -export([init/1, handle_continue/2, handle_call/3, handle_cast/2]).
 -export([handle_info/2, terminate/2]).
 
 -include_lib("kernel/include/logger.hrl").
 
+-export_type([missing/0]).
+
 -type index() :: pos_integer().
+-type missing() :: {error, {unknown_pool, atom()} | {not_started, pyport}}.
 -type published() :: {atomics:atomics_ref(), Members :: tuple()}.
 
 -record(state, {
@@ -48,16 +51,25 @@ await(Pool) ->
 %% processes that one process spawns often start on one scheduler, and a pool
 %% with unequal shares serves its callers unequally.
 -spec pick(atom()) ->
-    {ok, pid()} | {error, {context_died, noproc} | {unknown_pool, atom()}}.
+    {ok, pid()} | {error, {context_died, noproc}} | missing().
 pick(Name) ->
     case published(Name) of
         undefined ->
-            {error, {unknown_pool, Name}};
+            missing(Name);
         {_, {}} ->
             {error, {context_died, noproc}};
         {Counter, Members} ->
             Turn = atomics:add_get(Counter, 1, 1),
             live(Members, Turn, tuple_size(Members))
+    end.
+
+%% Why there is no pool of that name: the first mistake of a newcomer is an
+%% application that was not started, and that is no unknown pool.
+-spec missing(atom()) -> missing().
+missing(Name) ->
+    case whereis(py_context_sup) of
+        undefined -> {error, {not_started, pyport}};
+        _ -> {error, {unknown_pool, Name}}
     end.
 
 -spec members(atom()) -> [pid()].

@@ -16,6 +16,7 @@
 -define(TABLE, ?MODULE).
 -define(USED, {?MODULE, used}).
 -define(DEFAULT, default).
+-define(A_KEY, <<"an atom or {Module, Function}">>).
 
 %% The table belongs to the calling process: a supervisor.
 -spec create() -> ok.
@@ -38,16 +39,15 @@ add(Pool, {Module, Function}) when is_atom(Module), is_atom(Function) ->
 add(Pool, Module) when is_atom(Module) ->
     insert(Module, Pool);
 add(_, _) ->
-    pyport_args:invalid(module, <<"an atom or {Module, Function}">>).
+    pyport_args:invalid(module, ?A_KEY).
 
--spec remove(key()) -> ok.
-remove(Key) ->
-    try
-        true = ets:delete(?TABLE, Key),
-        ok
-    catch
-        error:badarg -> ok
-    end.
+-spec remove(term()) -> ok | pyport_args:invalid_argument().
+remove({Module, Function} = Key) when is_atom(Module), is_atom(Function) ->
+    delete(Key);
+remove(Module) when is_atom(Module) ->
+    delete(Module);
+remove(_) ->
+    pyport_args:invalid(module, ?A_KEY).
 
 -spec lookup(term(), term()) -> atom().
 lookup(Module, Function) ->
@@ -64,6 +64,16 @@ all() ->
     end.
 
 %% Internal.
+
+-spec delete(key()) -> ok.
+delete(Key) ->
+    try
+        true = ets:delete(?TABLE, Key),
+        ok
+    catch
+        %% The application is not running: nothing is registered.
+        error:badarg -> ok
+    end.
 
 -spec insert(key(), atom()) -> ok | {error, {not_started, pyport}}.
 insert(Key, Pool) ->

@@ -24,6 +24,11 @@ all() ->
         code_with_nul_is_refused,
         code_that_is_no_text_is_refused,
         a_dead_context_is_an_error,
+        a_context_that_is_no_pid_is_named,
+        a_process_that_is_no_context_is_refused_and_left_alone,
+        pools_and_registrations_are_checked,
+        a_generation_that_is_none_is_named,
+        preload_code_that_is_no_text_is_badarg,
         calls_before_the_start_are_errors,
         a_missing_program_fails_the_start,
         a_missing_python_fails_the_start,
@@ -109,7 +114,7 @@ an_unknown_option_is_named_with_those_there_are(_) ->
     {error, {invalid_option, colour, Known}} =
         py_context:new(#{mode => worker, colour => red}),
     true = lists:member(preload, Known),
-    {error, {invalid_option, kwarg, [errors, kwargs, timeout]}} =
+    {error, {invalid_option, kwarg, [arrays, errors, kwargs, timeout]}} =
         py:call(py:context(), math, sqrt, [16], #{kwarg => #{}}),
     {error, {invalid_option, size, _}} = py:start_contexts(#{size => 1}).
 
@@ -177,13 +182,94 @@ a_dead_context_is_an_error(_) ->
     Died = py:interrupt(Pid),
     {error, {invalid_argument, context, _}} = py:interrupt(context).
 
+a_context_that_is_no_pid_is_named(_) ->
+    {ok, Env} = py_context:create_local_env(py:context()),
+    Calls = [
+        fun(C) -> py_context:call(C, math, sqrt, [16]) end,
+        fun(C) -> py_context:call(C, math, sqrt, [16], #{}, 1000) end,
+        fun(C) -> py_context:eval(C, <<"1">>) end,
+        fun(C) -> py_context:exec(C, <<"1">>) end,
+        fun py_context:interrupt/1,
+        fun py_context:stop/1,
+        fun py_context:destroy/1,
+        fun py_context:get_interp_id/1,
+        fun py_context:is_subinterp/1,
+        fun py_context:create_local_env/1,
+        fun py:host_info/1,
+        fun py:get_local_env/1,
+        fun py_context_router:bind_context/1,
+        fun(C) -> py:await(py:spawn_call(C, math, sqrt, [16], #{})) end
+    ],
+    [
+        {C, {error, {invalid_argument, context, <<_, _/binary>>}}} =
+            {C, Call(C)}
+     || Call <- Calls, C <- [17, "context", <<"c">>, {a}, #{}, []]
+    ],
+    %% What is no environment, and the environment of something else.
+    {error, invalid_env} =
+        py_context:eval(py:context(), <<"1">>, #{}, 1000, 17),
+    {error, env_wrong_interpreter} =
+        py_context:eval(self(), <<"1">>, #{}, 1000, Env).
+
+a_process_that_is_no_context_is_refused_and_left_alone(_) ->
+    Other = spawn_link(fun() -> receive stop -> ok end end),
+    {error, {invalid_argument, context, _}} = py_context:stop(Other),
+    Died = {error, {context_died, noproc}},
+    Died = py_context:get_interp_id(Other),
+    Died = py_context:create_local_env(Other),
+    Died = py:host_info(Other),
+    Died = py_context_router:bind_context(Other),
+    {messages, []} = process_info(Other, messages),
+    Monitor = monitor(process, Other),
+    Other ! stop,
+    normal = py_case:down(Monitor),
+    ok = py_context:stop(Other).
+
+pools_and_registrations_are_checked(_) ->
+    Pool = {error, {invalid_argument, pool, <<"an atom">>}},
+    Pool = py_context_router:start_pool("pool", 1),
+    Pool = py_context_router:stop_pool(17),
+    Pool = py_context_router:bind_context(17, py:context()),
+    Pool = py_context_router:unbind_context(<<"pool">>),
+    Pool = py:register_pool("pool", math),
+    {error, {invalid_argument, module, _}} = py:register_pool(pool, "math"),
+    {error, {invalid_argument, module, _}} = py:unregister_pool("math"),
+    {error, {invalid_argument, module, _}} =
+        py_context_router:unregister_pool(math, "sqrt"),
+    {error, {unknown_pool, pool}} = py:call(pool, math, sqrt, [16]),
+    [
+        badarg = raised(fun() -> py_context_router:get_context(N) end)
+     || N <- [0, -1, 1000, nopool, "1", 1.0]
+    ].
+
+a_generation_that_is_none_is_named(_) ->
+    [
+        {error, {invalid_argument, generation, <<"0, 1 or 2">>}} = py:gc(G)
+     || G <- [-1, 3, all, "2"]
+    ],
+    {ok, _} = py:gc(0).
+
+preload_code_that_is_no_text_is_badarg(_) ->
+    [
+        badarg = raised(fun() -> py_preload:set_code(Code) end)
+     || Code <- [17, code, #{}, <<255>>, [16#110000]]
+    ],
+    false = py_preload:has_preload().
+
 calls_before_the_start_are_errors(Config) ->
     Ctx = py:context(),
     ok = py_case:stop(Config),
-    {error, {unknown_pool, default}} = py:call(math, sqrt, [16]),
-    {error, {context_died, noproc}} = py:call(Ctx, math, sqrt, [16]),
-    {error, _} = py_context:new(#{}),
-    {error, {not_started, pyport}} = py:start_contexts().
+    NotStarted = {error, {not_started, pyport}},
+    NotStarted = py:call(math, sqrt, [16]),
+    NotStarted = py:eval(<<"1">>),
+    NotStarted = py:exec(<<"1">>),
+    NotStarted = py:parallel([{math, sqrt, [16]}]),
+    NotStarted = py:version(),
+    NotStarted = py_context:new(#{}),
+    NotStarted = py_context:new(#{mode => isolated}),
+    NotStarted = py:start_contexts(),
+    NotStarted = py:register_pool(default, math),
+    {error, {context_died, noproc}} = py:call(Ctx, math, sqrt, [16]).
 
 a_missing_program_fails_the_start(_) ->
     {error, Reason} = start([{program, "/no/such/program"}]),
@@ -204,6 +290,13 @@ a_wrong_setting_fails_the_start(_) ->
     {match, _} = re:run(py_case:text(Unknown), "num_context").
 
 %% Internal.
+
+raised(Run) ->
+    try Run() of
+        Value -> {no_error, Value}
+    catch
+        error:Reason -> Reason
+    end.
 
 start(Env) ->
     ok = py_case:stop(Env),
