@@ -3,7 +3,7 @@
 %% term that callers get in `{error, {context_died, Death}}'.
 -module(pyport_death).
 
--export([make/4, failed_start/3]).
+-export([make/4, failed_start/3, told/1]).
 
 -export_type([death/0, reason/0, end_of_link/0]).
 
@@ -50,6 +50,11 @@ failed_start({exit_status, Status}, Stderr, _) ->
     {program_failed, Status, Stderr};
 failed_start(Other, Stderr, _) ->
     {program_failed, Other, Stderr}.
+
+%% @doc What the callers of a link are told when it ends for the reason.
+-spec told(term()) -> context_destroyed | {context_died, term()}.
+told({shutdown, {context_died, _} = Died}) -> Died;
+told(_) -> context_destroyed.
 
 %% @doc What the program announced explains its end better than the way in
 %% which it ended.

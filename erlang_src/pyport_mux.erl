@@ -18,8 +18,6 @@
 %% proc_lib and sys
 -export([init/2, system_continue/3, system_terminate/4, system_code_change/4]).
 
--include_lib("kernel/include/logger.hrl").
-
 %% What stands before a term in a batch.
 -define(RUN_ENTRY_BYTES, 30).
 -define(CONTROL_ENTRY_BYTES, 13).
@@ -265,9 +263,7 @@ event(Other, S) ->
 
 -spec broken(binary(), #mux{}) -> #mux{}.
 broken(Read, #mux{os_pid = OsPid} = S) ->
-    ?LOG_ERROR(#{what => pyport_protocol_error, os_pid => OsPid,
-                 bytes => byte_size(Read),
-                 first => binary:part(Read, 0, min(16, byte_size(Read)))}),
+    ok = pyport_program:log_broken(Read, OsPid),
     gone(protocol_error, S).
 
 %% callers that die, programs that start
@@ -333,8 +329,7 @@ command({down, Death, Mode}, #mux{phase = down, held = Held} = S0) ->
             S#mux{refuse = Death, held = pyport_held:new()}
     end;
 command(_, S) ->
-    %% The program died while the host's command was on its way.
-    S.
+    S. %% The program died while the host's command was on its way.
 
 -spec tell(pyport_link:event(), #mux{}) -> #mux{}.
 tell(Event, #mux{host = Host} = S) ->
@@ -351,10 +346,7 @@ gone(Why, #mux{port = Port, os_pid = OsPid, announced = Announced} = S) ->
 
 -spec terminate(term(), #mux{}) -> no_return().
 terminate(Reason, #mux{port = Port, os_pid = OsPid} = S) ->
-    Told = case Reason of
-               {shutdown, {context_died, _} = Died} -> Died;
-               _ -> context_destroyed
-           end,
+    Told = pyport_death:told(Reason),
     ok = pyport_inflight:answer_all(Told),
     ok = pyport_held:answer_all(Told, S#mux.held),
     _ = [pyport_program:close(Port, OsPid, later) || Port =/= none],

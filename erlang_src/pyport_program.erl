@@ -4,6 +4,9 @@
 -module(pyport_program).
 
 -export([spec/2, argument/2, open/1, close/3, hello/0, greeting/2]).
+-export([log_broken/2]).
+
+-include_lib("kernel/include/logger.hrl").
 
 -export_type([spec/0, reason/0]).
 
@@ -17,6 +20,7 @@
 -define(KILL_TIMEOUT_MS, 5000).
 -define(LIFELINE_MS, 1000).
 -define(PROTOCOL, 1).
+-define(LOGGED_BYTES, 16).
 
 %% What the program takes from the settings of a host as it is.
 -define(SETTINGS, [memory_limit, cpu_limit, kill_after, python_path, spin_us,
@@ -176,3 +180,10 @@ greeting(Kind, Term) ->
         _ ->
             error
     end.
+
+%% @doc Says where a program broke the protocol; never more than the header.
+-spec log_broken(binary(), non_neg_integer() | undefined) -> ok.
+log_broken(Read, OsPid) ->
+    First = binary:part(Read, 0, min(?LOGGED_BYTES, byte_size(Read))),
+    ?LOG_ERROR(#{what => pyport_protocol_error, os_pid => OsPid,
+                 bytes => byte_size(Read), first => First}).
