@@ -25,12 +25,13 @@
 %% ends. The functions of {@link py_context} use the context's own.
 %%
 %% == Errors ==
-%% A Python exception is `{error, {'ValueError', "message"}}', its traceback is
-%% at {@link last_traceback/0}. With `#{errors => detailed}' the error is a map
-%% with `type', `message', `traceback', `notes' and `cause'. A wrong argument
+%% A Python exception is ``{error, {'ValueError', "message"}}'', its traceback
+%% is at {@link last_traceback/0}. With `#{errors => detailed}' the error is a
+%% map with `type', `message', `traceback', `notes', `cause'. A wrong argument
 %% is `{error, {invalid_argument, Name, Accepted}}', a wrong option
 %% `{error, {invalid_option, Key, Accepted}}'. A full queue is
-%% `{error, {overloaded, Current, Max}}', at once.
+%% `{error, {overloaded, Current, Max}}', at once; a pool of an application that
+%% was not started is `{error, {not_started, pyport}}'.
 %%
 %% == Time ==
 %% Forms without a context have 30 seconds, those with one no limit. A deadline
@@ -77,8 +78,10 @@ call(Module, Function, Args) ->
 %% `call(Context, Module, Function, Args)': what the last argument is, a map or
 %% a list, and whether the first is a pid, decides.
 -spec call
-    (py_module(), py_func(), [term()], map()) -> result();
-    (atom() | pid(), py_module(), py_func(), [term()]) -> result().
+    (M :: py_module(), F :: py_func(), Args :: [term()],
+        Kwargs :: map()) -> result();
+    (PoolOrContext :: atom() | pid(),
+        M :: py_module(), F :: py_func(), Args :: [term()]) -> result().
 call(Ctx, Module, Function, Args) when is_pid(Ctx) ->
     in_context(Ctx, Module, Function, Args, #{});
 call(Pool, Module, Function, Args) when is_atom(Pool), is_list(Args) ->
@@ -97,9 +100,12 @@ call(Module, Function, Args, Kwargs) ->
 %% `arrays => binary': arrays of numbers in the result are
 %% `{ndarray, Dtype, Shape, Binary}' and not nested lists.
 -spec call
-    (py_module(), py_func(), [term()], map(), timeout()) -> result();
-    (atom(), py_module(), py_func(), [term()], map()) -> result();
-    (pid(), py_module(), py_func(), [term()], call_options()) -> result().
+    (M :: py_module(), F :: py_func(), Args :: [term()],
+        Kwargs :: map(), Timeout :: timeout()) -> result();
+    (Pool :: atom(), M :: py_module(), F :: py_func(), Args :: [term()],
+        Kwargs :: map()) -> result();
+    (Context :: pid(), M :: py_module(), F :: py_func(), Args :: [term()],
+        Options :: call_options()) -> result().
 call(Ctx, Module, Function, Args, Options) when is_pid(Ctx) ->
     in_context(Ctx, Module, Function, Args, Options);
 call(Pool, Module, Function, Args, Kwargs) when
@@ -116,8 +122,8 @@ eval(Code) ->
 
 %% @doc `eval(Code, Locals)' or `eval(Context, Code)'.
 -spec eval
-    (pyport_args:code(), map()) -> result();
-    (pid(), pyport_args:code()) -> result().
+    (Code :: pyport_args:code(), Locals :: map()) -> result();
+    (Context :: pid(), Code :: pyport_args:code()) -> result().
 eval(Ctx, Code) when is_pid(Ctx) ->
     eval(Ctx, Code, #{}, infinity);
 eval(Code, Locals) ->
@@ -126,8 +132,10 @@ eval(Code, Locals) ->
 %% @doc `eval(Code, Locals, Timeout)' or `eval(Context, Code, Locals)'.
 %% `Locals' are visible to the expression and do not last.
 -spec eval
-    (pyport_args:code(), map(), timeout()) -> result();
-    (pid(), pyport_args:code(), map()) -> result().
+    (Code :: pyport_args:code(), Locals :: map(), Timeout :: timeout()) ->
+        result();
+    (Context :: pid(), Code :: pyport_args:code(), Locals :: map()) ->
+        result().
 eval(Ctx, Code, Locals) when is_pid(Ctx) ->
     eval(Ctx, Code, Locals, infinity);
 eval(Code, Locals, Timeout) ->
@@ -165,8 +173,8 @@ cast(Module, Function, Args) ->
 %% @doc `cast(Module, Function, Args, Kwargs)' or
 %% `cast(Context, Module, Function, Args)'.
 -spec cast
-    (py_module(), py_func(), [term()], map()) -> ok;
-    (pid(), py_module(), py_func(), [term()]) -> ok.
+    (M :: py_module(), F :: py_func(), Args :: [term()], Kwargs :: map()) -> ok;
+    (Ctx :: pid(), M :: py_module(), F :: py_func(), Args :: [term()]) -> ok.
 cast(Ctx, Module, Function, Args) when is_pid(Ctx) ->
     cast(Ctx, Module, Function, Args, #{});
 cast(Module, Function, Args, Kwargs) ->
@@ -189,8 +197,10 @@ spawn_call(Module, Function, Args) ->
 %% @doc `spawn_call(Module, Function, Args, Kwargs)' or
 %% `spawn_call(Context, Module, Function, Args)'.
 -spec spawn_call
-    (py_module(), py_func(), [term()], map()) -> reference();
-    (pid(), py_module(), py_func(), [term()]) -> reference().
+    (M :: py_module(), F :: py_func(), Args :: [term()],
+        Kwargs :: map()) -> reference();
+    (Context :: pid(), M :: py_module(), F :: py_func(), Args :: [term()]) ->
+        reference().
 spawn_call(Ctx, Module, Function, Args) when is_pid(Ctx) ->
     spawn_call(Ctx, Module, Function, Args, #{});
 spawn_call(Module, Function, Args, Kwargs) ->
