@@ -1,0 +1,117 @@
+// The golden vectors of docs/protocol.md, as the program reads and writes them.
+#include <fstream>
+#include <map>
+#include <sstream>
+#include <string>
+
+#include <doctest/doctest.h>
+
+#include "etf/control.hpp"
+#include "etf/request.hpp"
+#include "wire/message.hpp"
+#include "wire/packet.hpp"
+
+namespace {
+
+using pyport::as_bytes;
+using pyport::Bytes;
+using pyport::ByteView;
+using pyport::etf::ControlWriter;
+using pyport::wire::Op;
+
+std::map<std::string, Bytes> read_vectors() {
+  std::map<std::string, Bytes> vectors;
+  std::ifstream file(PYPORT_VECTORS_DIR "/frames.txt");
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream words(line);
+    std::string name;
+    std::string hex;
+    if (line.starts_with('#') || !(words >> name >> hex)) continue;
+    Bytes& bytes = vectors[name];
+    for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
+      bytes.push_back(static_cast<std::uint8_t>(std::stoul(hex.substr(i, 2), nullptr, 16)));
+  }
+  return vectors;
+}
+
+// True when a message's term is of the form that its operation asks for.
+bool term_is_well_formed(Op op, ByteView term) {
+  switch (op) {
+    case Op::hello:
+      return pyport::etf::read_hello(term).ok();
+    case Op::interrupt:
+    case Op::context_close:
+      return pyport::etf::read_context(term).ok();
+    case Op::context_open:
+      return pyport::etf::read_context_open(term).ok();
+    case Op::call:
+      return pyport::etf::split_call(term).ok();
+    case Op::eval:
+      return pyport::etf::split_eval(term).ok();
+    case Op::exec:
+      return pyport::etf::split_exec(term).ok();
+    default:
+      return term.empty();
+  }
+}
+
+// True when every message of the packet is well formed, header and term.
+bool is_well_formed(ByteView content) {
+  pyport::wire::PacketWalk walk(content);
+  if (!walk.more()) return false;
+  while (walk.more()) {
+    auto message = walk.next();
+    if (!message.ok()) return false;
+    auto head = pyport::wire::parse_message(message.value());
+    if (!head.ok()) return false;
+    const ByteView term = message.value().subspan(head.value().term_offset);
+    if (!term_is_well_formed(head.value().op, term)) return false;
+  }
+  return true;
+}
+
+Bytes answer(Op op, std::uint64_t id, const ControlWriter& term) {
+  Bytes message;
+  pyport::wire::put_answer_header(message, op, id);
+  pyport::put_bytes(message, term.bytes());
+  return message;
+}
+
+TEST_CASE("golden vectors: what the BEAM sends is understood, what breaks the link is refused") {
+  const auto vectors = read_vectors();
+  REQUIRE(vectors.size() > 30);
+  for (const auto& [name, bytes] : vectors) {
+    CAPTURE(name);
+    if (name.starts_with("to.")) CHECK(is_well_formed(bytes));
+    if (name.starts_with("bad.") && !name.starts_with("bad.from"))
+      CHECK_FALSE(is_well_formed(bytes));
+  }
+}
+
+TEST_CASE("golden vectors: what the program writes itself is what they say") {
+  const auto vectors = read_vectors();
+  const auto atom = [](Op op, const char* name) {
+    ControlWriter term;
+    term.atom(name);
+    return answer(op, op == Op::dying ? 0 : 1, term);
+  };
+  CHECK(vectors.at("from.error_timeout") == atom(Op::error, "timeout"));
+  CHECK(vectors.at("from.error_interrupted") == atom(Op::error, "interrupted"));
+  CHECK(vectors.at("from.error_context_destroyed") == atom(Op::error, "context_destroyed"));
+  CHECK(vectors.at("from.error_no_context") == atom(Op::error, "no_context"));
+  CHECK(vectors.at("from.dying") == atom(Op::dying, "killed_after_timeout"));
+  CHECK(vectors.at("from.dying_memory") == atom(Op::dying, "memory_limit"));
+
+  ControlWriter overloaded;
+  overloaded.tuple(3).atom("overloaded").integer(10000).integer(10000);
+  CHECK(vectors.at("from.error_overloaded") == answer(Op::error, 1, overloaded));
+  ControlWriter bad_request;
+  bad_request.tuple(2).atom("bad_request").binary("why");
+  CHECK(vectors.at("from.error_bad_request") == answer(Op::error, 1, bad_request));
+
+  Bytes line;
+  pyport::wire::put_output(line, 1, pyport::wire::Stream::out, as_bytes("h\xc3\xa9"));
+  CHECK(vectors.at("from.output_stdout") == line);
+}
+
+}  // namespace
