@@ -36,6 +36,7 @@ class Context {
 
   Context(Shared& shared, link::Inbox& inbox, Interrupts interrupts) noexcept
       : shared_(shared), inbox_(inbox), interrupts_(interrupts), namespaces_(shared.env_count) {}
+  ~Context() = default;
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
 

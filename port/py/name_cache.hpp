@@ -18,6 +18,7 @@ namespace pyport::py {
 class NameCache {
  public:
   NameCache() = default;
+  ~NameCache() = default;
   NameCache(const NameCache&) = delete;
   NameCache& operator=(const NameCache&) = delete;
 

@@ -15,6 +15,7 @@ namespace pyport::py {
 class Namespaces {
  public:
   explicit Namespaces(std::atomic<std::uint64_t>& env_count) noexcept : env_count_(env_count) {}
+  ~Namespaces() = default;
   Namespaces(const Namespaces&) = delete;
   Namespaces& operator=(const Namespaces&) = delete;
 

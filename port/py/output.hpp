@@ -32,6 +32,7 @@ class Output {
  public:
   Output(link::AnswerWriter& writer, const OutputLimits& limits) noexcept
       : writer_(writer), limits_(limits), tokens_(limits.burst_lines) {}
+  ~Output() = default;
   Output(const Output&) = delete;
   Output& operator=(const Output&) = delete;
 

@@ -12,6 +12,7 @@ namespace pyport {
 class PYPORT_CAPABILITY("mutex") Mutex {
  public:
   Mutex() = default;
+  ~Mutex() = default;
   Mutex(const Mutex&) = delete;
   Mutex& operator=(const Mutex&) = delete;
 
@@ -40,6 +41,7 @@ class PYPORT_SCOPED_CAPABILITY MutexLock {
 class CondVar {
  public:
   CondVar() = default;
+  ~CondVar() = default;
   CondVar(const CondVar&) = delete;
   CondVar& operator=(const CondVar&) = delete;
 
