@@ -64,6 +64,7 @@ struct DispatchLimits {
 class Dispatcher {
  public:
   Dispatcher(AnswerWriter& writer, const DispatchLimits& limits);
+  ~Dispatcher() = default;
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
 

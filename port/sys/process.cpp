@@ -1,8 +1,8 @@
 #include "sys/process.hpp"
 
 #include <cerrno>
+#include <charconv>
 #include <csignal>
-#include <cstdio>
 #include <cstring>
 #include <fcntl.h>
 #include <malloc.h>
@@ -36,11 +36,15 @@ struct MemoryUse {
 MemoryUse read_memory() noexcept {
   const UniqueFd file(::open("/proc/self/statm", O_RDONLY | O_CLOEXEC));
   if (file.get() < 0) return {};
-  char text[128] = {};
-  if (::read(file.get(), text, sizeof text - 1) <= 0) return {};
-  unsigned long long total = 0;
-  unsigned long long resident = 0;
-  if (std::sscanf(text, "%llu %llu", &total, &resident) != 2) return {};
+  char text[128];
+  const ssize_t length = ::read(file.get(), text, sizeof text);
+  if (length <= 0) return {};
+  const char* const end = text + length;
+  std::uint64_t total = 0;
+  std::uint64_t resident = 0;
+  const auto first = std::from_chars(text, end, total);
+  if (first.ec != std::errc() || first.ptr == end) return {};
+  if (std::from_chars(first.ptr + 1, end, resident).ec != std::errc()) return {};
   const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   return {total * page, resident * page};
 }
