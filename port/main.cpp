@@ -70,6 +70,7 @@ int run(const Config& config) {
 
 }  // namespace
 
+// NOLINTNEXTLINE(bugprone-exception-escape) -- no memory or thread to start with: terminate says so
 int main(int argc, char** argv) {
   const auto arguments = std::span<const char* const>(argv, static_cast<std::size_t>(argc));
   auto config = parse_command_line(arguments.subspan(1));
