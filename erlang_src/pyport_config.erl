@@ -2,10 +2,12 @@
 %% @doc The application environment: every key with its default and what is
 %% accepted. A bad value stops the start with an error that names the key.
 %%
-%% `docs/limits.md' explains the limits among them.
+%% `docs/configuration.md' explains them, `docs/limits.md' the limits.
 -module(pyport_config).
 
 -export([load/0, check/1, keys/0]).
+
+-include_lib("kernel/include/logger.hrl").
 
 -export_type([config/0, reason/0]).
 
@@ -21,7 +23,13 @@
 %% @doc Reads the environment of the application.
 -spec load() -> {ok, config()} | {error, reason()}.
 load() ->
-    check(application:get_all_env(pyport)).
+    Given = application:get_all_env(pyport),
+    case [Key || {Key, _, _, _} <- reference_keys(),
+                 lists:keymember(Key, 1, Given)] of
+        [] -> ok;
+        Keys -> ?LOG_WARNING(#{what => settings_without_effect, keys => Keys})
+    end,
+    check(Given).
 
 %% @doc Completes the given settings with defaults, or names the first that
 %% is wrong. Keys that are not known are refused: a misspelt limit that is
@@ -69,17 +77,11 @@ pool_keys() ->
     [key(num_contexts, Schedulers, range(1, 1024), "1..1024 contexts"),
      key(context_mode, worker, one_of([worker, isolated, owngil]),
       "worker, isolated or owngil"),
-     key(max_concurrent, 2 * Schedulers + 1, at_least(1),
-      "a positive number of calls"),
-     key(imports, [], fun is_list/1, "a list of {Module, Function}"),
-     key(paths, [], fun is_paths/1, "a list of directories"),
-     key(max_state_entries, infinity, or_infinity(at_least(0)),
-      "a number of entries, or infinity")].
+     key(paths, [], fun is_paths/1, "a list of directories")].
 
 -spec host_keys() -> [pyport_check:key()].
 host_keys() ->
     [key(hosts, 1, range(1, 64), "1..64 shared operating-system processes"),
-     key(spare_hosts, 0, range(0, 0), "0: there are no warm spares yet"),
      key(kill_after, default, or_default(or_infinity(range(1, 1000000000))),
       "1..1000000000 milliseconds, or infinity"),
      key(start_timeout, 10000, range(1, ?MS_MAX), "milliseconds"),
@@ -114,12 +116,19 @@ limit_keys() ->
       "4096..1073741824 bytes"),
      key(atoms_max, 10000, range(0, 1000000), "0..1000000 atoms")].
 
-%% Keys of erlang_python, and of `api.md', whose feature comes later: they
-%% are checked so that a configuration can be written today.
+%% Keys of erlang_python, and of later versions, whose feature comes later:
+%% they are checked so that a configuration can be written today, and a value
+%% that is given is a warning at the start.
 -spec reference_keys() -> [pyport_check:key()].
 reference_keys() ->
     Schedulers = erlang:system_info(schedulers),
-    [key(enable_memory_limits, false, fun is_boolean/1, "true or false"),
+    [key(max_concurrent, 2 * Schedulers + 1, at_least(1),
+      "a positive number of calls"),
+     key(imports, [], fun is_list/1, "a list of {Module, Function}"),
+     key(max_state_entries, infinity, or_infinity(at_least(0)),
+      "a number of entries, or infinity"),
+     key(spare_hosts, 0, range(0, 0), "0: there are no warm spares yet"),
+     key(enable_memory_limits, false, fun is_boolean/1, "true or false"),
      key(event_loop_pool_size, Schedulers, at_least(1), "a positive number"),
      key(event_loop_pool_owngil, false, fun is_boolean/1, "true or false"),
      key(bulk_threshold, 64 bsl 10, at_least(1024), "at least 1024 bytes"),

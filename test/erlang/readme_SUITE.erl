@@ -13,7 +13,9 @@ all() ->
         crash_md_runs,
         timeouts_md_runs,
         errors_md_runs,
-        limits_md_runs
+        limits_md_runs,
+        configuration_md_runs,
+        configuration_md_names_every_key
     ].
 
 init_per_testcase(_, Config) ->
@@ -49,6 +51,17 @@ timeouts_md_runs(_) -> run_all("docs/timeouts.md").
 errors_md_runs(_) -> run_all("docs/errors.md").
 
 limits_md_runs(_) -> run_all("docs/limits.md").
+
+configuration_md_runs(_) -> run_all("docs/configuration.md").
+
+configuration_md_names_every_key(_) ->
+    Text = read("docs/configuration.md"),
+    [] = [
+        Key
+     || {Key, _, _, _} <- pyport_config:keys(),
+        binary:match(Text, <<"`", (atom_to_binary(Key))/binary, "`">>) =:=
+            nomatch
+    ].
 
 %% Internal.
 
