@@ -7,7 +7,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 FUZZ_RUNS ?= 200000
 # make demo FILE=/path/to/text, make bench ONLY=latency
-FILE ?=
+export FILE ?=
 ONLY ?= all
 
 VERSION = $(shell sed -n 's/.*{vsn, *"\([^"]*\)".*/\1/p' erlang_src/pyport.app.src)
@@ -32,7 +32,7 @@ bootstrap-check:
 
 # What rebar3's hook calls: the program and the Python package, in priv/.
 priv: bootstrap
-	@scripts/fill-priv "$$(scripts/build-port release pyport)"
+	@directory=$$(scripts/build-port release pyport) && scripts/fill-priv "$$directory"
 
 build: priv $(APP)/ebin/pyport.app ## build the program and the application
 
@@ -41,7 +41,7 @@ $(APP)/ebin/pyport.app: rebar.config $(wildcard erlang_src/*) | priv
 	@touch $@
 
 demo: build ## Python analyses a text, crashes, and the next call carries on
-	@escript examples/analyse_text.escript $(FILE)
+	@escript examples/analyse_text.escript $${FILE:+"$$FILE"}
 
 test: build ## build everything and run all tests
 	@scripts/test_all.py
@@ -103,7 +103,7 @@ tsan: bootstrap-check build ## unit and life tests under thread
 	scripts/test-sanitized tsan
 
 fuzz: bootstrap-check ## FUZZ_RUNS inputs for each fuzz target
-	scripts/fuzz.py "$$(scripts/build-port fuzz)" $(FUZZ_RUNS)
+	directory=$$(scripts/build-port fuzz) && scripts/fuzz.py "$$directory" $(FUZZ_RUNS)
 
 ct: build ## common test
 	scripts/test_all.py erlang

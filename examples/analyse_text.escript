@@ -9,6 +9,9 @@
 main([]) ->
     main([?DEFAULT_FILE]);
 main([File]) ->
+    %% Also where the output is no terminal.
+    [ok = io:setopts(Device, [{encoding, unicode}])
+        || Device <- [standard_io, standard_error]],
     case file:read_file(File) of
         {ok, Text} -> demonstrate(File, Text);
         {error, Posix} -> stop("~ts: ~ts", [File, file:format_error(Posix)])
