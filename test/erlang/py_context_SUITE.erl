@@ -250,8 +250,15 @@ a_call_to_another_node_works_like_a_local_one(_) ->
     {error, timeout} =
         py_context:call(Ctx, time, sleep, [0.2], #{}, 10),
     {ok, #{os_pid := _}} = py:host_info(Ctx),
+    ok = py_context_router:bind_context(Ctx),
+    Ctx = py:context(),
+    ok = py_context_router:unbind_context(),
+    Other = erpc:call(Node, erlang, whereis, [kernel_sup]),
+    {error, {invalid_argument, context, _}} = py_context:stop(Other),
+    {error, {context_died, noproc}} = py_context:get_interp_id(Other),
     ok = erpc:call(Node, py, stop_contexts, []),
     {error, {context_died, noproc}} = py:call(Ctx, math, sqrt, [16]),
+    ok = py_context:stop(Ctx),
     ok = peer:stop(Peer).
 
 a_lost_node_is_a_dead_context(_) ->
@@ -261,7 +268,8 @@ a_lost_node_is_a_dead_context(_) ->
     _ = py_case:announced(Listen),
     ok = peer:stop(Peer),
     {error, {context_died, noconnection}} = py:await(Busy, 10000),
-    {error, {context_died, noconnection}} = py:call(Ctx, math, sqrt, [16]).
+    {error, {context_died, noconnection}} = py:call(Ctx, math, sqrt, [16]),
+    ok = py_context:stop(Ctx).
 
 %% Internal.
 
