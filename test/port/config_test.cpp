@@ -4,7 +4,6 @@
 
 namespace {
 
-using pyport::Config;
 using pyport::Errc;
 using pyport::parse_command_line;
 

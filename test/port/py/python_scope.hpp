@@ -25,6 +25,7 @@ class PYPORT_SCOPED_CAPABILITY PythonScope {
     py::gil.assert_held();
     REQUIRE(py::prepare_conversions());
   }
+  // NOLINTNEXTLINE(bugprone-exception-escape) -- CHECK throws nothing, doctest's REQUIRE would
   ~PythonScope() PYPORT_RELEASE() {
     CHECK(PyErr_Occurred() == nullptr);
     PyEval_SaveThread();

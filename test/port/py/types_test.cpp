@@ -10,7 +10,6 @@ namespace {
 
 using pyport::Bytes;
 using pyport::py::decode_term;
-using pyport::py::gil;
 using pyport::py::PyRef;
 using pyport::test::eval;
 using pyport::test::hex;

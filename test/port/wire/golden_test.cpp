@@ -80,7 +80,9 @@ Bytes answer(Op op, std::uint64_t id, const ControlWriter& term) {
 TEST_CASE("golden vectors: what the BEAM sends is understood, what breaks the link is refused") {
   const auto vectors = read_vectors();
   REQUIRE(vectors.size() > 30);
-  for (const auto& [name, bytes] : vectors) {
+  for (const auto& vector : vectors) {
+    const std::string& name = vector.first;  // CAPTURE takes no structured binding with clang
+    const Bytes& bytes = vector.second;
     CAPTURE(name);
     if (name.starts_with("to.")) CHECK(is_well_formed(bytes));
     if (name.starts_with("bad.") && !name.starts_with("bad.from"))
