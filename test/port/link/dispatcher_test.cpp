@@ -97,6 +97,8 @@ struct Rig {
     dispatcher.stop();
     standby.join();
   }
+  Rig(const Rig&) = delete;
+  Rig& operator=(const Rig&) = delete;
 
   // A context that runs `work` for each request.
   Inbox& context(std::uint32_t number,
