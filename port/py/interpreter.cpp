@@ -138,10 +138,6 @@ link::HostFacts python_facts() {
   return facts;
 }
 
-PyThreadState* leave_main_thread() {
-  return PyEval_SaveThread();
-}
-
 PyThreadState* new_thread_state() {
   return PyThreadState_New(PyInterpreterState_Main());
 }
