@@ -254,8 +254,7 @@ ended(Stderr, #data{gone = {Why, Announced}, os_pid = OsPid} = Data0) ->
 after_death(Death, #data{options = #{restart := temporary}}) ->
     {stop, {shutdown, {context_died, Death}}};
 after_death(Death, #data{link = Link, restarts = Restarts} = Data0) ->
-    LifeMs = now_ms() - Data0#data.started_ms,
-    {Then, Backoff} = pyport_backoff:died(LifeMs, Data0#data.backoff),
+    {Then, Backoff} = pyport_backoff:died(now_ms(), Data0#data.backoff),
     Data = Data0#data{backoff = Backoff, restarts = Restarts + 1},
     case Then of
         again ->
@@ -341,7 +340,8 @@ prepared(#data{link = Link, waiting = Waiting, death = Death} = Data) ->
     _ = [gen_statem:reply(From, ok) || From <- Waiting],
     _ = [Owner ! {pyport_host, self(), up}
          || Death =/= none, Owner <- pyport_slots:owners(Data#data.contexts)],
-    {next_state, up, Data#data{waiting = []}}.
+    Backoff = pyport_backoff:up(now_ms(), Data#data.backoff),
+    {next_state, up, Data#data{waiting = [], backoff = Backoff}}.
 
 %% A context that cannot be opened: its first opener is told, or its owner.
 -spec fail(pyport_slots:context(), term(), #data{}) -> #data{}.

@@ -32,6 +32,8 @@ all() ->
      an_isolated_host_ends_with_a_starter_that_opened_nothing,
      a_host_that_is_stopped_answers_context_destroyed,
      a_program_that_dies_young_again_and_again_is_paused,
+     a_program_that_hangs_at_each_start_is_paused,
+     setup_code_that_takes_long_to_crash_is_paused,
      info_tells_what_is_known].
 
 init_per_testcase(Case, Config) ->
@@ -191,6 +193,31 @@ a_program_that_dies_young_again_and_again_is_paused(_) ->
     ok = until_up(Host),
     {ok, again} = pyport_case:call(Place, again, ?CALL_MS).
 
+%% doc: however long it took, a start without a hello is no life.
+a_program_that_hangs_at_each_start_is_paused(Config) ->
+    Flag = flag(Config),
+    Env = #{"FAKE_START" => "silence", "FAKE_IF" => Flag},
+    {ok, Host} = pyport_case:host(#{env => Env, start_timeout => 1001}),
+    Place = pyport_case:context(Host),
+    ok = file:write_file(Flag, <<>>),
+    {error, {context_died, _}} = pyport_case:call(Place, die_exit, ?CALL_MS),
+    {error, {context_died, #{reason := link_closed}}} =
+        pyport_case:call(Place, held, infinity),
+    #{state := backoff} = pyport_host:info(Host).
+
+%% doc: life begins when requests flow, not when the process starts.
+setup_code_that_takes_long_to_crash_is_paused(Config) ->
+    Flag = flag(Config),
+    {ok, Host} = pyport_case:host(#{env => #{"FAKE_IF" => Flag}}),
+    {ok, Link, Number} =
+        pyport_host:open_context(Host, #{setup => [<<"die_slowly">>]}),
+    ok = file:write_file(Flag, <<>>),
+    {error, {context_died, _}} =
+        pyport_case:call({Link, Number}, die_exit, ?CALL_MS),
+    {error, {context_died, #{reason := {exit_status, 7}}}} =
+        pyport_case:call({Link, Number}, held, infinity),
+    #{state := backoff} = pyport_host:info(Host).
+
 %% doc: what the host knows and what the program counts.
 info_tells_what_is_known(_) ->
     Host = pyport_case:host(),
@@ -202,6 +229,11 @@ info_tells_what_is_known(_) ->
     true = is_integer(OsPid) andalso is_integer(UptimeMs).
 
 %% Internal.
+
+%% The name of a file that is not there yet.
+flag(Config) ->
+    filename:join(proplists:get_value(priv_dir, Config),
+                  integer_to_list(erlang:unique_integer([positive]))).
 
 fake(Fault) ->
     pyport_case:host(#{env => #{"FAKE_START" => Fault}}).

@@ -2,8 +2,9 @@
 """A program that speaks docs/protocol.md on descriptors 3 and 4 without hosting anything.
 
 It answers a CALL, EVAL or EXEC with the request's own term, and misbehaves when asked: by a word
-in the environment variable FAKE_START (at start) or in the term of a request (later). Used by the
-suites of the link and of the host.
+in the environment variable FAKE_START (at start) or in the term of a request (later). With FAKE_IF
+some faults happen only while there is a file of that name, so that a first start succeeds. Used by
+the suites of the link and of the host.
 """
 from __future__ import annotations
 
@@ -82,6 +83,10 @@ def connect_stdio() -> None:
                 os.dup2(stream.fileno(), descriptor)
 
 
+def is_faulty() -> bool:
+    return os.path.exists(os.environ.get("FAKE_IF", "/"))
+
+
 def start(fault: str) -> None:
     """Faults before the hello."""
     if fault == "exit":
@@ -101,6 +106,9 @@ def misbehave(term: bytes, request: int) -> bool:
         os.write(2, b"said before\nFatal Python error: Segmentation fault\n\n  File x\n")
         os.kill(os.getpid(), signal.SIGSEGV)
     elif b"die_exit" in term:
+        os._exit(7)
+    elif b"die_slowly" in term and is_faulty():
+        time.sleep(1.1)
         os._exit(7)
     elif b"die_orphan" in term:
         if os.fork() == 0:
@@ -195,7 +203,8 @@ def message(data: bytes) -> None:
 
 def main() -> None:
     connect_stdio()
-    start(os.environ.get("FAKE_START", ""))
+    if is_faulty():
+        start(os.environ.get("FAKE_START", ""))
     while True:
         content = read_exactly(struct.unpack(">I", read_exactly(4))[0])
         if content[0] != BATCH:
