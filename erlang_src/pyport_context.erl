@@ -5,6 +5,8 @@
 %% It ends with its owner, whatever the owner's reason, and with its host.
 %% When only the program died, a context that a user made (temporary) ends
 %% with the death, and one of a pool (permanent) stays: the host opens it again.
+%% When the host cannot, it says `closed', and the context ends: its pool starts
+%% another.
 %% @private
 -module(pyport_context).
 -behaviour(gen_server).
@@ -138,6 +140,11 @@ handle_info(
     #state{host = Host, restart = temporary} = State
 ) ->
     {stop, {context_died, Death}, State};
+handle_info(
+    {pyport_host, Host, {closed, Death}},
+    #state{host = Host} = State
+) ->
+    {stop, {context_died, Death}, State#state{number = undefined}};
 handle_info({'DOWN', _, process, Host, Reason}, #state{host = Host} = State) ->
     {stop, host_end(Reason), State#state{host = undefined}};
 handle_info(_, State) ->
@@ -218,7 +225,11 @@ host(#{kind := isolated, host := Options}, Restart) ->
 discard(#{kind := isolated}, Host) -> pyport_hosts:stop_host(Host);
 discard(#{kind := worker}, _Host) -> ok.
 
--spec close(pyport_context_options:kind(), pid(), non_neg_integer()) -> ok.
+%% A worker that has no number any more was closed by its host.
+-spec close(
+    pyport_context_options:kind(), pid(), non_neg_integer() | undefined
+) -> ok.
 close(isolated, Host, _Number) -> pyport_hosts:stop_host(Host);
+close(worker, _Host, undefined) -> ok;
 close(worker, Host, Number) -> pyport_host:close_context(Host, Number).
 

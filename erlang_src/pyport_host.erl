@@ -34,8 +34,9 @@
                 | in_use | setup_timeout
                 | pyport_program:reason() | pyport_tmp:reason()
                 | term().
-%% What the owner of a context gets, as {pyport_host, Host, notice()}.
--type notice() :: {down, pyport_death:death()} | up.
+%% What the owner of a context gets, as {pyport_host, Host, notice()}. After
+%% `closed' that context is gone for good.
+-type notice() :: {down | closed, pyport_death:death()} | up.
 
 -define(INFO_TIMEOUT_MS, 1000).
 -define(TAIL_TIMEOUT_MS, 1000).
@@ -297,7 +298,8 @@ unmonitor(Monitor) ->
 
 %% Does the next thing that a context needs.
 -spec advance(pyport_slots:context(), #data{}) -> #data{}.
-advance(Number, #data{link = Link, opening = Opening} = Data) ->
+advance(Number, #data{link = Link, opening = Opening,
+                      options = #{setup_timeout := Timeout}} = Data) ->
     case pyport_slots:step(Number, Data#data.contexts) of
         {done, none, Contexts} ->
             Data#data{contexts = Contexts};
@@ -305,18 +307,11 @@ advance(Number, #data{link = Link, opening = Opening} = Data) ->
             gen_statem:reply(From, {ok, Link, Number}),
             Data#data{contexts = Contexts};
         {Step, Contexts} ->
-            Ref = do(Step, Data),
+            Ref = pyport_link:step(Link, Step, Timeout),
             Data#data{contexts = Contexts, opening = Opening#{Ref => Number}};
         error ->
             Data
     end.
-
--spec do(pyport_slots:step(), #data{}) -> reference().
-do({context_open, Number, Options}, #data{link = Link}) ->
-    pyport_link:control_async(Link, context_open, {Number, Options});
-do({exec, Number, Code}, #data{link = Link, options = Options}) ->
-    #{setup_timeout := Timeout} = Options,
-    pyport_link:setup(Link, Number, Code, Timeout).
 
 -spec opened({pyport_slots:context(), map()}, {ok, term()} | {error, term()},
              state(), #data{}) -> result().
@@ -352,7 +347,7 @@ fail(Number, Reason, #data{contexts = Contexts0, os_pid = OsPid} = Data) ->
             Why = {setup_failed, Reason},
             Death = pyport_death:make(Why, none, <<>>, OsPid),
             ?LOG_ERROR(Death#{what => pyport_setup_failed, context => Number}),
-            Owner ! {pyport_host, self(), {down, Death}},
+            Owner ! {pyport_host, self(), {closed, Death}},
             Data#data{contexts = Contexts};
         {From, _, Monitor, Contexts} ->
             ok = unmonitor(Monitor),

@@ -10,7 +10,7 @@
 %% callers
 -export([request/7, control/4]).
 %% pyport_host
--export([start_link/1, stop/2, command/2, control_async/3, setup/4, result/2]).
+-export([start_link/1, stop/2, command/2, control_async/3, step/3, result/2]).
 %% limits
 -export([set_frame_bytes_max/1]).
 
@@ -143,12 +143,15 @@ control_async(Link, Op, Term) ->
     Link ! {control, Ref, Op, control_term(Op, Term)},
     Ref.
 
-%% @doc Runs code in a context's own namespace, also while requests are
-%% held. The answer comes as `{Ref, Kind, Answer}' to the calling process.
--spec setup(pid(), non_neg_integer(), binary(), timeout()) -> reference().
-setup(Link, Context, Code, Timeout) ->
+%% @doc One step of the opening of a context, also while requests are held.
+%% The answer comes as `{Ref, Kind, Answer}' to the calling process. Setup
+%% code runs in the context's own namespace.
+-spec step(pid(), pyport_slots:step(), timeout()) -> reference().
+step(Link, {context_open, Number, Options}, _Timeout) ->
+    control_async(Link, context_open, {Number, Options});
+step(Link, {exec, Number, Code}, Timeout) ->
     Ref = make_ref(),
-    Link ! {setup, {request, self(), Ref, exec, Context, none, 0, Timeout,
+    Link ! {setup, {request, self(), Ref, exec, Number, none, 0, Timeout,
                     term_to_binary(Code)}},
     Ref.
 

@@ -22,6 +22,7 @@ all() ->
         an_isolated_context_is_gone_after_its_crash,
         a_worker_of_ones_own_dies_with_the_shared_process,
         the_pool_is_back_with_its_setup,
+        a_member_whose_setup_fails_after_a_restart_is_replaced,
         twenty_crashes_in_a_row_do_not_stop_the_pool,
         children_of_python_die_with_it,
         stopping_the_application_stops_python
@@ -200,10 +201,31 @@ the_pool_is_back_with_its_setup(_) ->
     [A, B] = py_context_router:contexts(),
     {ok, [#{restarts := 1}]} = {ok, py:host_info()}.
 
+%% The pool tries again each second until the setup code runs.
+a_member_whose_setup_fails_after_a_restart_is_replaced(Config) ->
+    Flag = filename:join(
+        proplists:get_value(priv_dir, Config),
+        "setup_" ++ integer_to_list(erlang:unique_integer([positive]))
+    ),
+    Code = io_lib:format(
+        "import os~nif os.path.exists('~s'): raise ValueError('down')~n",
+        [Flag]
+    ),
+    {ok, [Ctx]} = py_context_router:start_pool(fragile, 1, worker, #{
+        preload => iolist_to_binary(Code)
+    }),
+    Monitor = monitor(process, Ctx),
+    ok = file:write_file(Flag, <<>>),
+    {error, {context_died, _}} = py:call(crashes, exit_now, [1]),
+    {context_died, #{reason := {setup_failed, _}}} = py_case:down(Monitor),
+    ok = alive(),
+    ok = file:delete(Flag),
+    ok = back_after_backoff(fragile, 100).
+
 twenty_crashes_in_a_row_do_not_stop_the_pool(_) ->
     Supervisors = [whereis(pyport_sup), whereis(py_context_sup)],
     [crash_once() || _ <- lists:seq(1, 20)],
-    ok = back_after_backoff(100),
+    ok = back_after_backoff(default, 100),
     Supervisors = [whereis(pyport_sup), whereis(py_context_sup)].
 
 %% The child holds our socket: it is closed when the child is dead.
@@ -245,14 +267,14 @@ crash_once() ->
 
 %% A restart that keeps failing backs off, and until then calls are refused
 %% at once. The end of the back-off sends no event, so it is asked for.
-back_after_backoff(0) ->
+back_after_backoff(_, 0) ->
     error(no_answer);
-back_after_backoff(Left) ->
-    case py:call(math, sqrt, [16]) of
+back_after_backoff(Pool, Left) ->
+    case py:call(Pool, math, sqrt, [16]) of
         {error, {context_died, _}} ->
             Timer = erlang:start_timer(100, self(), again),
             receive
-                {timeout, Timer, again} -> back_after_backoff(Left - 1)
+                {timeout, Timer, again} -> back_after_backoff(Pool, Left - 1)
             end;
         {ok, 4.0} ->
             ok

@@ -24,6 +24,7 @@ all() ->
      nothing_stays_in_the_directory_for_temporary_files,
      setup_code_runs_again_after_a_restart_and_before_requests,
      setup_code_that_raises_fails_the_opening,
+     the_owner_hears_that_setup_failed_after_a_restart,
      the_owner_hears_of_death_and_return,
      a_dead_owners_context_is_closed,
      an_isolated_host_has_one_context,
@@ -116,6 +117,20 @@ setup_code_that_raises_fails_the_opening(_) ->
         pyport_host:open_context(Host, #{setup => [<<"raise">>]}),
     Place = pyport_case:context(Host),
     ok = pyport_case:until_seen(Place, <<"close">>, ?QUESTIONS_MAX).
+
+%% doc: that context is gone for good, and the others are back.
+the_owner_hears_that_setup_failed_after_a_restart(Config) ->
+    Flag = flag(Config),
+    {ok, Host} = pyport_case:host(#{env => #{"FAKE_IF" => Flag}}),
+    {ok, Link, Number} =
+        pyport_host:open_context(Host, #{setup => [<<"sometimes">>]}),
+    ok = file:write_file(Flag, <<>>),
+    {error, {context_died, Death}} =
+        pyport_case:call({Link, Number}, die_exit, ?CALL_MS),
+    {pyport_host, Host, {down, Death}} = next(),
+    {pyport_host, Host, {closed, #{reason := {setup_failed, _}}}} = next(),
+    ok = pyport_host:await(Host),
+    #{contexts := 0} = pyport_host:info(Host).
 
 %% doc: down with the death, up when its contexts are open again.
 the_owner_hears_of_death_and_return(_) ->

@@ -145,7 +145,7 @@ def misbehave(term: bytes, request: int) -> bool:
 def run(request: int, context: int, env: int, timeout: int, term: bytes) -> None:
     if misbehave(term, request):
         return
-    if b"raise" in term:
+    if b"raise" in term or (b"sometimes" in term and is_faulty()):
         parts = binary(b"ValueError") + binary("bad \u00e9".encode()) + binary(b"trace")
         send(answer(EXCEPTION, request, b"\x83h\x03" + parts))
     elif b"refuse" in term:
