@@ -1,8 +1,8 @@
 %% @private
-%% @doc Where lines that Python printed go.
+%% @doc Where lines that Python printed go. A device may take its time.
 -module(pyport_sink).
 
--export([write/3, dropped/4]).
+-export([write/3, dropped/2]).
 
 -export_type([sink/0, tag/0]).
 
@@ -44,9 +44,8 @@ put_lines(Device, Lines) ->
         error:_ -> ok
     end.
 
-%% @doc Says how many lines went lost.
--spec dropped(sink(), tag(), pos_integer(), pos_integer()) -> ok.
-dropped(Sink, Tag, Count, PerSecond) ->
-    Text = io_lib:format("pyport: ~b lines of output dropped "
-                         "(output_lines_per_s is ~b)", [Count, PerSecond]),
-    write(Sink, Tag, [iolist_to_binary(Text)]).
+%% @doc The line that says how many lines went lost.
+-spec dropped(pos_integer(), iodata()) -> binary().
+dropped(Count, Why) ->
+    iolist_to_binary(io_lib:format("pyport: ~b lines of output dropped (~s)",
+                                   [Count, Why])).

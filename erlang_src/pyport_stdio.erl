@@ -6,7 +6,8 @@
 %% For each start of the program it listens on a unix socket in a private
 %% directory that is gone as soon as both streams are connected. Lines pass
 %% a rate limit and go to the sink of their stream; the last of stderr are
-%% kept for the report of a crash.
+%% kept for the report of a crash. The sinks may be slow: a writer waits for
+%% each, this process never does.
 -module(pyport_stdio).
 -behaviour(gen_server).
 
@@ -34,9 +35,11 @@
 -define(CONNECT_TIMEOUT_MS, 30000).
 -define(QUIET_MS, 50).
 -define(STOP_TIMEOUT_MS, 1000).
+-define(LISTEN_TIMEOUT_MS, 2000).
 
 -record(state, {
     options :: options(),
+    writers :: #{stream() => pyport_writer:writer()},
     dir = none :: none | file:filename_all(),
     listener = none :: none | inet:socket(),
     acceptor = none :: none | pid(),
@@ -61,7 +64,11 @@ start_link(Options) ->
 %% @doc Prepares for one start of the program: the path for `--stdio'.
 -spec listen(pid()) -> {ok, file:filename_all()} | {error, term()}.
 listen(Stdio) ->
-    gen_server:call(Stdio, listen, infinity).
+    try
+        gen_server:call(Stdio, listen, ?LISTEN_TIMEOUT_MS)
+    catch
+        exit:{timeout, _} -> {error, {stdio_timeout, ?LISTEN_TIMEOUT_MS}}
+    end.
 
 %% @doc Asks for the last of stderr once the program is gone. The answer is
 %% the message `{Tag, Tail :: binary()}': at end of file, or when nothing
@@ -97,7 +104,9 @@ offer(Stdio, Backlog, Output, Max) ->
 init(#{output_lines_per_s := PerSecond} = Options) ->
     _ = process_flag(trap_exit, true),
     Limiter = pyport_limiter:new(PerSecond, now_ms()),
-    {ok, #state{options = Options,
+    {ok, Out} = pyport_writer:start_link(maps:get(stdout, Options)),
+    {ok, Err} = pyport_writer:start_link(maps:get(stderr, Options)),
+    {ok, #state{options = Options, writers = #{stdout => Out, stderr => Err},
                 limiters = #{stdout => Limiter, stderr => Limiter}}}.
 
 -spec handle_call(listen, gen_server:from(), #state{}) ->
@@ -147,7 +156,8 @@ accept(Listener, Server, Left) ->
 handle_cast({tail, From, Tag}, State) ->
     {noreply, told(quiet(State#state{waiting = {From, Tag}}))}.
 
--spec handle_info(term(), #state{}) -> {noreply, #state{}}.
+-spec handle_info(term(), #state{}) ->
+          {noreply, #state{}} | {stop, term(), #state{}}.
 handle_info({tcp, Socket, Bytes}, State) ->
     {noreply, quiet(received(Socket, Bytes, State))};
 handle_info({tcp_passive, Socket}, State) ->
@@ -168,13 +178,17 @@ handle_info({timeout, Timer, quiet}, #state{quiet = Timer} = State) ->
     {noreply, told(forget(State))};
 handle_info(report, State) ->
     {noreply, report(State#state{reporting = false})};
+handle_info({'EXIT', Pid, Reason}, State)
+  when is_pid(Pid), Reason =/= normal ->
+    {stop, Reason, State}; %% a writer or an acceptor: a defect of ours
 handle_info(_, State) ->
     {noreply, State}.
 
 -spec terminate(term(), #state{}) -> ok.
 terminate(_, State) ->
-    _ = forget(State),
-    ok.
+    #state{writers = #{stdout := Out, stderr := Err}} = forget(State),
+    ok = pyport_writer:stop(Out),
+    pyport_writer:stop(Err).
 
 %% streams
 
@@ -286,12 +300,12 @@ emit(Context, Stream, Lines, #state{limiters = Limiters} = State0) ->
     State = remember(Stream, Lines, State0),
     ok = lost(Stream, Dropped, State),
     Texts = [pyport_lines:valid(Line) || Line <- lists:sublist(Lines, Passed)],
-    ok = pyport_sink:write(sink(Stream, State), tag(Context, Stream, State),
-                           Texts),
+    ok = write(tag(Context, Stream, State), Texts, State),
     report_later(Limiter, State#state{limiters = Limiters#{Stream := Limiter}}).
 
--spec sink(stream(), #state{}) -> pyport_sink:sink().
-sink(Stream, #state{options = Options}) -> maps:get(Stream, Options).
+-spec write(pyport_sink:tag(), [binary()], #state{}) -> ok.
+write(#{stream := Stream} = Tag, Lines, #state{writers = Writers}) ->
+    pyport_writer:write(Tag, Lines, maps:get(Stream, Writers)).
 
 -spec tag(non_neg_integer() | undefined, stream(), #state{}) ->
           pyport_sink:tag().
@@ -356,8 +370,9 @@ report(Stream, Limiter0, #state{limiters = Limiters} = State) ->
 lost(_, 0, _) ->
     ok;
 lost(Stream, Count, #state{options = #{output_lines_per_s := Rate}} = State) ->
-    pyport_sink:dropped(sink(Stream, State), tag(undefined, Stream, State),
-                        Count, Rate).
+    Why = ["output_lines_per_s is ", integer_to_list(Rate)],
+    write(tag(undefined, Stream, State), [pyport_sink:dropped(Count, Why)],
+          State).
 
 -spec now_ms() -> integer().
 now_ms() -> erlang:monotonic_time(millisecond).

@@ -15,6 +15,10 @@ all() ->
      a_flood_is_cut_and_counted,
      a_sink_that_is_null_takes_nothing,
      the_backlog_of_the_link_is_bounded,
+     a_device_that_never_answers_stops_nobody,
+     a_device_that_is_slow_costs_the_lines_beyond_the_backlog,
+     what_was_printed_before_the_end_is_written,
+     standard_streams_that_do_not_listen_are_named,
      a_line_may_arrive_in_any_pieces,
      a_long_line_comes_in_pieces_cut_between_characters,
      bytes_that_are_no_text_are_replaced,
@@ -78,6 +82,53 @@ the_backlog_of_the_link_is_bounded(_) ->
     [receive {output, {1, 1, <<"x">>}} -> ok end || _ <- [1, 2]],
     receive {output, _} -> error(too_many) after 0 -> ok end.
 
+%% doc: a terminal that was stopped, or a node that is gone.
+a_device_that_never_answers_stops_nobody(_) ->
+    Stuck = spawn_link(fun() -> receive never -> ok end end),
+    {ok, Host} = pyport_case:host(#{stdout => {group_leader, Stuck},
+                                    stderr => {group_leader, Stuck}}),
+    Place = pyport_case:context(Host),
+    {ok, print} = pyport_case:call(Place, print, ?CALL_MS),
+    {error, {context_died, #{stderr := <<"said before", _/binary>>}}} =
+        pyport_case:call(Place, die_segv, ?CALL_MS),
+    {ok, again} = pyport_case:call(Place, again, infinity).
+
+%% doc: they are counted, and the device hears of it when it is back.
+a_device_that_is_slow_costs_the_lines_beyond_the_backlog(_) ->
+    {ok, Writer} = pyport_writer:start_link({group_leader, self()}),
+    Tag = #{host => self(), context => undefined, stream => stdout},
+    ok = pyport_writer:write(Tag, [<<"first">>], Writer),
+    {<<"first\n">>, Answer} = asked(),
+    Lines = lists:duplicate(4100, <<"x">>),
+    ok = pyport_writer:write(Tag, Lines, Writer),
+    ok = pyport_writer:write(Tag, [<<"lost">>], Writer),
+    Answer(),
+    {<<"pyport: 102 lines of output dropped", _/binary>>, Answer1} = asked(),
+    Answer1(),
+    {Kept, Answer2} = asked(),
+    3999 * 2 = byte_size(Kept),
+    Answer2(),
+    ok = pyport_writer:write(Tag, [<<"last">>], Writer),
+    {<<"last\n">>, Answer3} = asked(),
+    Answer3(),
+    ok = pyport_writer:stop(Writer).
+
+%% doc: the writer ends when it is done.
+what_was_printed_before_the_end_is_written(_) ->
+    Device = spawn_link(fun() -> device([]) end),
+    {ok, Writer} = pyport_writer:start_link({group_leader, Device}),
+    Tag = #{host => self(), context => undefined, stream => stdout},
+    [ok = pyport_writer:write(Tag, [<<"line">>], Writer)
+     || _ <- lists:seq(1, 100)],
+    ok = pyport_writer:stop(Writer),
+    Device ! {what, self()},
+    receive {written, Count} -> 100 = Count end.
+
+%% doc: whoever starts the program does not wait for ever.
+standard_streams_that_do_not_listen_are_named(_) ->
+    Deaf = spawn_link(fun() -> receive never -> ok end end),
+    {error, {stdio_timeout, _}} = pyport_stdio:listen(Deaf).
+
 %% doc: a stream has no borders but the newline.
 a_line_may_arrive_in_any_pieces(_) ->
     Lines0 = pyport_lines:new(80),
@@ -119,6 +170,24 @@ the_limiter_reports_what_it_dropped_once(_) ->
 
 output() ->
     receive {py_output, Output} -> Output after ?WAIT_MS -> error(silence) end.
+
+%% The text that a device is to write, and how to answer.
+asked() ->
+    receive
+        {io_request, From, As, {put_chars, unicode, Chars}} ->
+            {unicode:characters_to_binary(Chars),
+             fun() -> From ! {io_reply, As, ok} end}
+    after ?WAIT_MS -> error(silence)
+    end.
+
+device(Written) ->
+    receive
+        {what, Pid} ->
+            Pid ! {written, length(Written)};
+        {io_request, From, As, {put_chars, unicode, Chars}} ->
+            From ! {io_reply, As, ok},
+            device([Chars | Written])
+    end.
 
 until_report() ->
     case output() of
