@@ -50,6 +50,9 @@
     opening = #{} :: #{reference() => pyport_slots:context()},
     %% until its context is open, an isolated host ends with its starter
     starter = none :: none | reference(),
+    %% a first start that fails is an error of its starter; after a restart
+    %% by the supervisor there is none
+    awaited :: boolean(),
     hello = none :: none | map(),
     os_pid :: non_neg_integer() | undefined,
     started_ms = 0 :: integer(),
@@ -135,10 +138,11 @@ init(Options0) ->
                         backlog => atomics:new(2, [{signed, true}])},
     {ok, Stdio} = pyport_stdio:start_link(Options),
     {ok, Link} = pyport_link:start_link(Options#{stdio => Stdio}),
-    #{kind := Kind} = Options,
+    #{kind := Kind, starter := Starter} = Options,
     {ok, starting, #data{options = Options, link = Link, stdio = Stdio,
                          contexts = pyport_slots:new(Kind),
-                         starter = starter(Options)},
+                         starter = starter(Options),
+                         awaited = is_process_alive(Starter)},
      [{next_event, internal, start}]}.
 
 -spec starter(options()) -> none | reference().
@@ -236,8 +240,8 @@ link_event(_, _, _) ->
 
 %% Everything that is known of the end is here.
 -spec ended(binary(), #data{}) -> result().
-ended(Stderr, #data{hello = none, gone = {Why, _}, waiting = Waiting,
-                    options = #{start_timeout := Ms}}) ->
+ended(Stderr, #data{hello = none, awaited = true, gone = {Why, _},
+                    waiting = Waiting, options = #{start_timeout := Ms}}) ->
     Reason = pyport_death:failed_start(Why, Stderr, Ms),
     _ = [gen_statem:reply(From, {error, Reason}) || From <- Waiting],
     {stop, {shutdown, Reason}};

@@ -4,7 +4,8 @@
 %% A host survives the death of its program by itself; what this supervisor
 %% sees is a defect of ours or a first start that failed. Shared hosts are
 %% transient: a failed first start is an error of whoever starts them, a
-%% crash of their Erlang side is repaired. Isolated hosts are temporary:
+%% crash of their Erlang side is repaired, by a host that tries until its
+%% program starts, because nobody waits for it. Isolated hosts are temporary:
 %% they belong to their context.
 -module(pyport_hosts).
 -behaviour(supervisor).
@@ -37,7 +38,8 @@ start_host(Given) ->
 -spec start(term(), temporary | transient, pyport_host:options()) ->
           {ok, pid()} | {error, pyport_host:reason()}.
 start(Id, Restart, Options) ->
-    Child = #{id => Id, start => {pyport_host, start_link, [Options]},
+    Awaited = Options#{starter => self()},
+    Child = #{id => Id, start => {pyport_host, start_link, [Awaited]},
               restart => Restart, shutdown => ?SHUTDOWN_MS},
     try supervisor:start_child(?MODULE, Child) of
         {ok, Host} -> started(Id, Host, pyport_host:await(Host));
@@ -116,7 +118,7 @@ options(Given) ->
     Config = persistent_term:get(?CONFIG),
     Kind = maps:get(kind, Given, isolated),
     Defaults = Config#{kind => Kind, restart => temporary, env => #{},
-                       python_path => [], starter => self(),
+                       python_path => [],
                        kill_after => kill_after(Kind, Config),
                        tmp_dir => tmp_dir(Config)},
     sinks(maps:merge(Defaults, Given)).

@@ -35,6 +35,7 @@ all() ->
      a_program_that_dies_young_again_and_again_is_paused,
      a_program_that_hangs_at_each_start_is_paused,
      setup_code_that_takes_long_to_crash_is_paused,
+     a_shared_host_that_is_started_anew_tries_until_it_starts,
      info_tells_what_is_known].
 
 init_per_testcase(Case, Config) ->
@@ -48,8 +49,12 @@ settings(a_directory_that_is_none_is_named) ->
     [{tmp_dir, code:which(?MODULE)}];
 settings(a_directory_with_a_long_name_is_refused) ->
     [{tmp_dir, lists:duplicate(200, $x)}];
+settings(Case)
+  when Case =:= a_program_that_writes_garbage_is_found_by_the_start_timeout;
+       Case =:= a_program_that_says_nothing_is_found_by_the_start_timeout ->
+    [{start_timeout, 500}, {stderr, null}];
 settings(_) ->
-    [{start_timeout, 500}, {stderr, null}].
+    [{stderr, null}].
 
 %% doc: the path that was looked for is in the error.
 a_missing_program_is_named(_) ->
@@ -212,7 +217,7 @@ a_program_that_dies_young_again_and_again_is_paused(_) ->
 a_program_that_hangs_at_each_start_is_paused(Config) ->
     Flag = flag(Config),
     Env = #{"FAKE_START" => "silence", "FAKE_IF" => Flag},
-    {ok, Host} = pyport_case:host(#{env => Env, start_timeout => 1001}),
+    {ok, Host} = pyport_case:host(#{env => Env, start_timeout => 2000}),
     Place = pyport_case:context(Host),
     ok = file:write_file(Flag, <<>>),
     {error, {context_died, _}} = pyport_case:call(Place, die_exit, ?CALL_MS),
@@ -232,6 +237,27 @@ setup_code_that_takes_long_to_crash_is_paused(Config) ->
     {error, {context_died, #{reason := {exit_status, 7}}}} =
         pyport_case:call({Link, Number}, held, infinity),
     #{state := backoff} = pyport_host:info(Host).
+
+%% doc: nobody waits for that start, so nobody could be told of an error.
+a_shared_host_that_is_started_anew_tries_until_it_starts(_) ->
+    {ok, Dir} = pyport_tmp:create(pyport_tmp:default()),
+    {ok, Settings} = pyport_config:check([{program, pyport_case:fake()},
+                                          {tmp_dir, Dir}]),
+    ok = pyport_hosts:start_shared(Settings),
+    {ok, Host} = pyport_hosts:shared(),
+    {Link, _} = pyport_case:context(Host),
+    Monitor = monitor(process, Host),
+    ok = file:del_dir(Dir),
+    true = exit(Link, kill),
+    {'DOWN', Monitor, process, Host, _} = next(),
+    Again = until_replaced(Host, 100),
+    {error, {context_died, #{reason := {not_started, {tmp_dir, _, enoent}}}}} =
+        until_refused(Again, 100),
+    ok = file:make_dir(Dir),
+    ok = pyport_host:await(Again),
+    {ok, here} = pyport_case:call(pyport_case:context(Again), here, ?CALL_MS),
+    ok = pyport_hosts:stop_host(Again),
+    ok = file:del_dir(Dir).
 
 %% doc: what the host knows and what the program counts.
 info_tells_what_is_known(_) ->
@@ -282,4 +308,24 @@ until_up(Host) ->
             receive {pyport_host, Host, up} -> until_up(Host)
             after ?WAIT_MS -> error(not_up)
             end
+    end.
+
+%% The supervisor's restart sends no event, so it is asked for.
+until_replaced(Host, Times) when Times > 0 ->
+    case pyport_hosts:shared() of
+        {ok, Again} when Again =/= Host ->
+            Again;
+        _ ->
+            Timer = erlang:start_timer(10, self(), again),
+            receive {timeout, Timer, again} -> ok end,
+            until_replaced(Host, Times - 1)
+    end.
+
+until_refused(Host, Times) when Times > 0 ->
+    case pyport_host:info(Host) of
+        #{state := backoff} -> pyport_host:open_context(Host, #{});
+        #{state := _} ->
+            Timer = erlang:start_timer(10, self(), again),
+            receive {timeout, Timer, again} -> ok end,
+            until_refused(Host, Times - 1)
     end.
