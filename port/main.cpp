@@ -34,30 +34,38 @@ int run(const Config& config) {
 
   // With one processor whoever spins keeps the other side from running.
   const auto spin = microseconds(usable_cpus() > 1 ? config.spin_us : 0);
-  link::AnswerWriter writer(fds.value().out.get());
+  const WakeFd reader_wake;
+  link::AnswerWriter writer(fds.value().out.get(), config.frame_bytes_max);
   link::PacketReader reader(fds.value().in.get(), config.frame_bytes_max);
   link::Dispatcher dispatcher(
       writer, {config.queue_max, spin, milliseconds(config.standby_tick_ms), config.memory_limit});
   const py::OutputLimits output_limits{static_cast<double>(config.output_lines_per_s),
                                        static_cast<double>(config.output_burst_lines),
                                        config.output_line_bytes_max};
-  py::Output output(writer, output_limits);
+  py::Output output(writer, reader_wake, output_limits);
   py::DecrefQueue decrefs;
-  py::Shared shared{
-      dispatcher, writer, output, decrefs, config.frame_bytes_max - wire::kControlHeaderBytes};
-
   const auto python = py::start_interpreter(
       {config.python, config.library, config.python_path, microseconds(config.switch_interval_us)});
   if (!python.ok()) return fail(python.error());
   py::gil.assert_held();
   if (!config.stdio.empty() && !output.install())
     return fail({Errc::python, "the output streams do not load"});
+  // Not even released at the end: the process ends as a whole.
+  PyObject* const pristine = py::make_pristine_namespace().release();
+  if (pristine == nullptr) return fail({Errc::python, "no namespace"});
+  py::Shared shared{dispatcher,
+                    writer,
+                    output,
+                    decrefs,
+                    pristine,
+                    config.frame_bytes_max - wire::kControlHeaderBytes};
   link::HostFacts facts = py::python_facts();
   facts.packet_bytes_max = static_cast<std::uint32_t>(config.frame_bytes_max);
   PyThreadState* const main_state = py::gil.leave();
 
   py::Contexts contexts(shared);
-  link::Session session(reader, writer, dispatcher, contexts, facts, {spin, config.kill_after});
+  link::Session session(
+      reader, writer, dispatcher, contexts, reader_wake, facts, {spin, config.kill_after});
   dispatcher.connect(session, contexts);
   link::Inbox* const main_inbox = dispatcher.open(0, config.kill_after);
   const std::thread standby([&dispatcher] { dispatcher.run_standby(); });

@@ -52,7 +52,8 @@ void AnswerWriter::take_queue_locked() {
     queued_bytes_.store(0);
   }
   messages_total_.fetch_add(count, std::memory_order_relaxed);  // a counter, orders nothing
-  if (count > 1 && batches_.load()) {
+  // Beyond the limit they go out as they are: each message with its length is a packet.
+  if (count > 1 && batches_.load() && writing_.size() < packet_bytes_max_) {
     store_u32(batch_head_, static_cast<std::uint32_t>(writing_.size() + 1));
     batch_head_[4] = static_cast<std::uint8_t>(wire::Op::batch);
     batch_head_left_ = sizeof batch_head_;
@@ -86,19 +87,23 @@ AnswerWriter::Written AnswerWriter::write_locked() {
 }
 
 bool AnswerWriter::try_flush() {
-  if (idle()) return true;
-  if (!write_mutex_.try_lock()) return false;
-  const Written written = write_locked();
-  write_mutex_.unlock();
-  return written == Written::all;
+  // Who finds the mutex taken leaves its message to the holder, who looks again after letting go.
+  while (!idle() && write_mutex_.try_lock()) {
+    const Written written = write_locked();
+    write_mutex_.unlock();
+    if (written == Written::some) return false;
+  }
+  return true;
 }
 
 void AnswerWriter::flush() {
-  for (;;) {
+  while (!idle()) {
+    Written written = Written::all;
     {
       MutexLock lock(write_mutex_);
-      if (write_locked() == Written::all) return;
+      written = write_locked();
     }
+    if (written == Written::all) continue;
     pollfd writable{fd_, POLLOUT, 0};
     ::poll(&writable, 1, -1);
   }

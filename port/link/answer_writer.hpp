@@ -16,14 +16,16 @@ namespace pyport::link {
 
 class AnswerWriter {
  public:
-  // `fd` is borrowed and non-blocking.
-  explicit AnswerWriter(int fd) noexcept : fd_(fd) {}
+  // `fd` is borrowed and non-blocking. No batch is longer than `packet_bytes_max`.
+  AnswerWriter(int fd, std::size_t packet_bytes_max) noexcept
+      : fd_(fd), packet_bytes_max_(packet_bytes_max) {}
 
   // Queues one message. Never blocks, calls nothing; allowed with the GIL.
   void append(ByteView message) PYPORT_EXCLUDES(queue_mutex_);
 
-  // Writes what can be written without waiting. False: something is left (the pipe is full, or
-  // another thread is writing right now). Allowed with the GIL.
+  // Writes what can be written without waiting. False: the pipe is full and something is left,
+  // which who reads the link will write; a thread that does not read has to wake it. What is queued
+  // while another thread writes is written by that one. Allowed with the GIL.
   bool try_flush() PYPORT_EXCLUDES(queue_mutex_, write_mutex_);
 
   // Writes everything, waiting for the BEAM to read. Never with the GIL.
@@ -44,6 +46,7 @@ class AnswerWriter {
   Written write_locked() PYPORT_REQUIRES(write_mutex_) PYPORT_EXCLUDES(queue_mutex_);
 
   int fd_;
+  std::size_t packet_bytes_max_;
   std::atomic<bool> batches_{false};
   std::atomic<std::size_t> queued_bytes_{0};
   std::atomic<bool> write_left_{false};  // writing_ is not empty

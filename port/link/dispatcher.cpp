@@ -13,6 +13,19 @@ namespace {
 // Batches in a row without a request for the context that reads them.
 constexpr unsigned kHandOversMax = 3;
 
+// What the limit of queued requests counts: not the news that an environment is to go, which nobody
+// waits for and which must not get lost.
+std::size_t count_of(const Request& request) noexcept {
+  return request.head.id == 0 ? 0 : 1;
+}
+
+std::size_t count_of(const std::deque<Request>& queue) noexcept {
+  std::size_t count = 0;
+  for (const Request& request : queue)
+    count += count_of(request);
+  return count;
+}
+
 }  // namespace
 
 Dispatcher::Dispatcher(AnswerWriter& writer, const DispatchLimits& limits)
@@ -40,7 +53,7 @@ bool Dispatcher::close(std::uint32_t context) {
   inbox.closed_ = true;
   for (const Request& request : inbox.queue_)
     verdicts.errors.emplace_back(request.head.id, "context_destroyed");
-  queued_ -= inbox.queue_.size();
+  queued_ -= count_of(inbox.queue_);
   inbox.queue_.clear();
   if (inbox.running_.id != 0 && !inbox.running_.answered) {
     inbox.running_.answered = true;
@@ -105,6 +118,8 @@ bool Dispatcher::lead(Inbox& inbox) {
   leader_ = &inbox;
   ++token_epoch_;
   bool leave_to_other = false;
+  unsigned handed_over = 0;
+  pay_wakes();  // what another reader left
   do {
     woke_other_ = false;
     mutex_.unlock();
@@ -114,9 +129,8 @@ bool Dispatcher::lead(Inbox& inbox) {
     // The token follows the work: a context that only hands over leaves it to the one it woke, so
     // that calls to that one wake nobody. Not at the first time, or two busy contexts would pass
     // the token to and fro.
-    if (woke_other_) leave_to_other = ++inbox.handed_over_ >= kHandOversMax;
+    if (woke_other_) leave_to_other = ++handed_over >= kHandOversMax;
   } while (inbox.queue_.empty() && !inbox.closed_ && !leave_to_other);
-  inbox.handed_over_ = 0;
   leader_ = nullptr;
   release_token();
   return leave_to_other && inbox.queue_.empty();
@@ -130,19 +144,23 @@ void Dispatcher::release_token() {
 
 std::optional<Request> Dispatcher::take(Inbox& inbox) {
   for (;;) {
-    std::optional<Request> request;
+    std::uint64_t expired = 0;
     {
       MutexLock lock(mutex_);
       if (inbox.queue_.empty()) return std::nullopt;
-      request = std::move(inbox.queue_.front());
+      Request request = std::move(inbox.queue_.front());
       inbox.queue_.pop_front();
-      --queued_;
-      inbox.running_ = {};
-      inbox.running_.id = request->head.id;
-      inbox.running_.deadline = request->deadline;
+      queued_ -= count_of(request);
+      // Here and not outside: a request that counts as running may be interrupted.
+      if (request.deadline == kNever || Clock::now() < request.deadline) {
+        inbox.running_ = {};
+        inbox.running_.id = request.head.id;
+        inbox.running_.deadline = request.deadline;
+        return request;
+      }
+      expired = request.head.id;
     }
-    if (request->deadline == kNever || Clock::now() < request->deadline) return request;
-    if (finish(inbox).answer) answer_error(request->head.id, "timeout");
+    answer_error(expired, "timeout");
   }
 }
 
@@ -189,14 +207,14 @@ void Dispatcher::submit(std::vector<Request>& requests) {
         unknown.push_back(request.head.id);
         continue;
       }
-      if (queued_ >= limits_.queued_max) {
+      if (queued_ + count_of(request) > limits_.queued_max) {
         refused.push_back(request.head.id);
         continue;
       }
       Inbox& inbox = *at->second;
       note_deadline(request.deadline);
+      queued_ += count_of(request);
       inbox.queue_.push_back(std::move(request));
-      ++queued_;
       if (inbox.wake_owed_ || !(inbox.waiting_ || spinner_ == &inbox)) continue;
       inbox.wake_owed_ = true;
       owed_.push_back(&inbox);
@@ -223,6 +241,7 @@ void Dispatcher::submit(std::vector<Request>& requests) {
 }
 
 void Dispatcher::cancel(std::uint64_t id) {
+  if (id == 0) return;  // nobody's
   MutexLock lock(mutex_);
   Verdicts verdicts;
   for (const auto& [context, inbox] : inboxes_) {
@@ -234,8 +253,8 @@ void Dispatcher::cancel(std::uint64_t id) {
     const auto same = [id](const Request& request) { return request.head.id == id; };
     const auto at = std::find_if(inbox->queue_.begin(), inbox->queue_.end(), same);
     if (at == inbox->queue_.end()) continue;
+    queued_ -= count_of(*at);
     inbox->queue_.erase(at);
-    --queued_;
     break;
   }
   carry_out(verdicts);

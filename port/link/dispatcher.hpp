@@ -105,6 +105,7 @@ class Dispatcher {
   template <class Deliver>
   bool deliver_interrupt(std::uint32_t context, std::uint64_t id, const Deliver& deliver)
       PYPORT_EXCLUDES(mutex_) {
+    if (id == 0) return false;  // nothing runs
     MutexLock lock(mutex_);
     const auto at = inboxes_.find(context);
     if (at == inboxes_.end() || at->second->running_.id != id) return false;
@@ -156,12 +157,12 @@ class Dispatcher {
   void await_work(Inbox& inbox) PYPORT_REQUIRES(mutex_);
   void release_token() PYPORT_REQUIRES(mutex_);
   void note_deadline(TimePoint deadline) PYPORT_REQUIRES(mutex_);
-  void sleep_until_needed(TimePoint now) PYPORT_REQUIRES(mutex_);
+  void sleep_until_needed() PYPORT_REQUIRES(mutex_);
   Verdicts judge(TimePoint now) PYPORT_REQUIRES(mutex_);
   void judge_running(Inbox& inbox, TimePoint now, Verdicts& verdicts) PYPORT_REQUIRES(mutex_);
   // Lets go of the mutex while it answers and interrupts.
   void carry_out(const Verdicts& verdicts) PYPORT_REQUIRES(mutex_);
-  void watch_memory(TimePoint now, Verdicts& verdicts) PYPORT_REQUIRES(mutex_);
+  void watch_memory() PYPORT_EXCLUDES(mutex_);
   void start_interrupt(Inbox& inbox, TimePoint now, Verdicts& verdicts) PYPORT_REQUIRES(mutex_);
   // Appends ERROR with an atom; nothing when nobody asked (id 0).
   void answer_error(std::uint64_t id, const char* reason);
@@ -195,7 +196,7 @@ class Dispatcher {
   TimePoint sleeps_until_ PYPORT_GUARDED_BY(mutex_) = TimePoint::min();
   std::uint64_t seen_epoch_ PYPORT_GUARDED_BY(mutex_) = ~std::uint64_t{0};  // at the last tick
   unsigned quiet_ticks_ PYPORT_GUARDED_BY(mutex_) = 0;
-  TimePoint memory_check_ PYPORT_GUARDED_BY(mutex_) = TimePoint::min();
+  TimePoint memory_check_ = TimePoint::min();  // used by this thread only
 };
 
 }  // namespace pyport::link

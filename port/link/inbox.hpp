@@ -39,10 +39,9 @@ class Inbox {
   std::optional<milliseconds> kill_after_;
   std::deque<Request> queue_;
   Running running_;
-  bool waiting_ = false;      // its thread sleeps on wake_
-  unsigned handed_over_ = 0;  // batches it read in a row that held nothing for it
-  bool closed_ = false;       // takes no more requests; its thread ends when the queue is empty
-  bool wake_owed_ = false;    // it is in the Dispatcher's owed_
+  bool waiting_ = false;    // its thread sleeps on wake_
+  bool closed_ = false;     // takes no more requests; its thread ends when the queue is empty
+  bool wake_owed_ = false;  // it is in the Dispatcher's owed_
   std::atomic<bool> poked_{false};  // what it spins on when it does not sleep on wake_
   CondVar wake_;
 };

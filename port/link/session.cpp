@@ -42,12 +42,14 @@ Session::Session(PacketReader& reader,
                  AnswerWriter& writer,
                  Dispatcher& dispatcher,
                  ContextStarter& contexts,
+                 const WakeFd& wake,
                  HostFacts facts,
                  const SessionOptions& options)
     : reader_(reader),
       writer_(writer),
       dispatcher_(dispatcher),
       contexts_(contexts),
+      wake_(wake),
       facts_(std::move(facts)),
       options_(options) {}
 
@@ -83,7 +85,7 @@ void Session::wait(Spin spin, TimePoint until) {
   const int ready = ::ppoll(waited, 3, until == kNever ? nullptr : &left, nullptr);
   if (ready < 0 && errno != EINTR) broken(Error{Errc::os, "poll on the link"});
   if (ready <= 0) return;
-  if (waited[1].revents != 0) wake_.clear();
+  if (waited[1].revents != 0 && !wake_.clear()) broken(Error{Errc::os, "the wake descriptor"});
   if (waited[0].revents != 0) have_input_ = spin_for_input() || have_input_;
 }
 

@@ -45,6 +45,7 @@ class Session final : public Source {
           AnswerWriter& writer,
           Dispatcher& dispatcher,
           ContextStarter& contexts,
+          const WakeFd& wake,
           HostFacts facts,
           const SessionOptions& options);
 
@@ -70,10 +71,10 @@ class Session final : public Source {
   AnswerWriter& writer_;
   Dispatcher& dispatcher_;
   ContextStarter& contexts_;
+  const WakeFd& wake_;
   const HostFacts facts_;
   const SessionOptions options_;
   const TimePoint started_ = Clock::now();
-  WakeFd wake_;
   bool have_input_ = false;        // wait() has read something that process() has not seen
   TimePoint read_at_{};            // when that was; deadlines count from here
   std::vector<Request> requests_;  // of the packets at hand, in order

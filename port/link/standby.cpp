@@ -42,26 +42,27 @@ void Dispatcher::run_standby() {
     if (unread) {
       stand_in();
     } else {
-      sleep_until_needed(now);
+      sleep_until_needed();
     }
   }
 }
 
-void Dispatcher::sleep_until_needed(TimePoint now) {
+void Dispatcher::sleep_until_needed() {
+  mutex_.unlock();
+  writer_.try_flush();  // answers that a context left behind when it began a run that lasts
+  watch_memory();
+  mutex_.lock();
+  if (kicked_ || stopping_) return;
+  // From here to the wait the mutex is held: who releases the token sees whether we sleep deeply.
   quiet_ticks_ = token_epoch_ == seen_epoch_ ? quiet_ticks_ + 1 : 0;
   seen_epoch_ = token_epoch_;
   deep_sleep_ = reader_ != Reader::nobody && quiet_ticks_ > kQuietTicks;
-  sleeps_until_ = deep_sleep_ ? next_deadline_ : std::min(now + limits_.tick, next_deadline_);
-  // Answers that a context left behind when it began a run that lasts.
-  mutex_.unlock();
-  writer_.try_flush();
-  mutex_.lock();
-  if (!kicked_ && !stopping_) {
-    if (sleeps_until_ == kNever)
-      standby_wake_.wait(mutex_);
-    else
-      standby_wake_.wait_until(mutex_, sleeps_until_);
-  }
+  sleeps_until_ =
+      deep_sleep_ ? next_deadline_ : std::min(Clock::now() + limits_.tick, next_deadline_);
+  if (sleeps_until_ == kNever)
+    standby_wake_.wait(mutex_);
+  else
+    standby_wake_.wait_until(mutex_, sleeps_until_);
   deep_sleep_ = false;
 }
 
@@ -76,6 +77,7 @@ void Dispatcher::stand_in() {
     mutex_.unlock();
     source_->wait(Source::Spin::no, until);
     source_->process();
+    watch_memory();
     mutex_.lock();
     const Verdicts verdicts = judge(Clock::now());
     if (!verdicts.none()) carry_out(verdicts);
@@ -107,7 +109,6 @@ void Dispatcher::note_deadline(TimePoint deadline) {
 
 Dispatcher::Verdicts Dispatcher::judge(TimePoint now) {
   Verdicts verdicts;
-  watch_memory(now, verdicts);
   if (now < next_deadline_) return verdicts;
   next_deadline_ = kNever;
   for (const auto& [context, inbox] : inboxes_) {
@@ -115,7 +116,7 @@ Dispatcher::Verdicts Dispatcher::judge(TimePoint now) {
     const auto expired = [this, now, &verdicts](const Request& request) PYPORT_REQUIRES(mutex_) {
       if (request.deadline <= now) {
         verdicts.errors.emplace_back(request.head.id, "timeout");
-        --queued_;
+        queued_ -= request.head.id == 0 ? 0 : 1;
         return true;
       }
       next_deadline_ = std::min(next_deadline_, request.deadline);
@@ -146,11 +147,12 @@ void Dispatcher::start_interrupt(Inbox& inbox, TimePoint now, Verdicts& verdicts
   note_deadline(inbox.running_.kill_at);
 }
 
-void Dispatcher::watch_memory(TimePoint now, Verdicts& verdicts) {
-  if (limits_.resident_bytes_max == 0 || now < memory_check_) return;
+void Dispatcher::watch_memory() {
+  if (limits_.resident_bytes_max == 0) return;
+  const TimePoint now = Clock::now();
+  if (now < memory_check_) return;
   memory_check_ = now + kMemoryCheckInterval;
-  if (resident_bytes() > limits_.resident_bytes_max + kResidentSlackBytes)
-    verdicts.dying = "memory_limit";
+  if (resident_bytes() > limits_.resident_bytes_max + kResidentSlackBytes) die("memory_limit");
 }
 
 void Dispatcher::carry_out(const Verdicts& verdicts) {

@@ -7,7 +7,6 @@
 #include "etf/request.hpp"
 #include "py/error.hpp"
 #include "py/to_python.hpp"
-#include "sys/process.hpp"
 
 namespace pyport::py {
 namespace {
@@ -31,21 +30,13 @@ Bytes atom_term(const char* name) {
   return term.bytes();
 }
 
-// Not even a dict with three names could be made: no request can be served.
-[[noreturn]] void cannot_begin() PYPORT_REQUIRES(gil) {
-  PyErr_Print();
-  exit_process(Exit::no_python);
-}
-
 }  // namespace
 
 void Context::run(PyThreadState* thread) {
   Output::tag_this_thread(inbox_.context());
-  bool ready = false;
   while (shared_.dispatcher.next(inbox_)) {
     {
       GilHeld held(thread);
-      if (!std::exchange(ready, true) && !namespaces_.create()) cannot_begin();
       serve_waiting();
     }
     shared_.dispatcher.wake_others();

@@ -24,7 +24,8 @@ struct Shared {
   link::AnswerWriter& writer;
   Output& output;
   DecrefQueue& decrefs;
-  const std::size_t term_bytes_max;  // of an answer; beyond it the caller gets a ValueError
+  PyObject* const pristine_namespace;  // never changed, and alive as long as the process
+  const std::size_t term_bytes_max;    // of an answer; beyond it the caller gets a ValueError
   std::atomic<std::uint64_t> env_count{0};
 };
 
@@ -35,7 +36,10 @@ class Context {
   enum class Interrupts { by_signal, by_exception };
 
   Context(Shared& shared, link::Inbox& inbox, Interrupts interrupts) noexcept
-      : shared_(shared), inbox_(inbox), interrupts_(interrupts), namespaces_(shared.env_count) {}
+      : shared_(shared),
+        inbox_(inbox),
+        interrupts_(interrupts),
+        namespaces_(shared.pristine_namespace, shared.env_count) {}
   ~Context() = default;
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;

@@ -4,24 +4,29 @@
 
 namespace pyport::py {
 
-bool Namespaces::create() {
+PyRef make_pristine_namespace() {
   PyRef made = PyRef::steal(PyDict_New());
   const PyRef name = PyRef::steal(PyUnicode_InternFromString("__main__"));
   const PyRef erlang = PyRef::steal(PyImport_ImportModule("erlang"));
   const PyRef builtins = PyRef::steal(PyImport_ImportModule("builtins"));
-  if (!made || !name || !erlang || !builtins) return false;
-  if (PyDict_SetItemString(made.get(), "__name__", name.get()) != 0) return false;
-  if (PyDict_SetItemString(made.get(), "__builtins__", builtins.get()) != 0) return false;
-  if (PyDict_SetItemString(made.get(), "erlang", erlang.get()) != 0) return false;
-  own_ = std::move(made);
-  return true;
+  if (!made || !name || !erlang || !builtins) return {};
+  if (PyDict_SetItemString(made.get(), "__name__", name.get()) != 0) return {};
+  if (PyDict_SetItemString(made.get(), "__builtins__", builtins.get()) != 0) return {};
+  if (PyDict_SetItemString(made.get(), "erlang", erlang.get()) != 0) return {};
+  return made;
+}
+
+PyObject* Namespaces::own() {
+  if (!own_) own_ = PyRef::steal(PyDict_Copy(pristine_));
+  return own_.get();
 }
 
 PyObject* Namespaces::get(std::uint64_t env) {
-  if (env == 0) return own_.get();
+  PyObject* const context_names = own();
+  if (env == 0 || context_names == nullptr) return context_names;
   const auto at = envs_.find(env);
   if (at != envs_.end()) return at->second.get();
-  PyRef copy = PyRef::steal(PyDict_Copy(own_.get()));
+  PyRef copy = PyRef::steal(PyDict_Copy(context_names));
   if (!copy) return nullptr;
   PyObject* const borrowed = copy.get();
   envs_.emplace(env, std::move(copy));

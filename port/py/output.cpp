@@ -16,6 +16,10 @@ std::string& unfinished_text(wire::Stream stream) noexcept {
   return unfinished.text[stream == wire::Stream::out ? 0 : 1];
 }
 
+bool is_utf8_continuation(char byte) noexcept {
+  return (static_cast<unsigned char>(byte) & 0xC0U) == 0x80U;
+}
+
 // write_output(stream: int, text: str) -> None; `self` is a capsule of the Output.
 PyObject* write_output(PyObject* self, PyObject* arguments) noexcept {
   int stream = 0;
@@ -57,56 +61,58 @@ void Output::write(wire::Stream stream, std::string_view text) {
   std::string& pending = unfinished_text(stream);
   for (std::size_t newline = text.find('\n'); newline != std::string_view::npos;
        newline = text.find('\n')) {
-    if (pending.empty()) {
-      send(stream, text.substr(0, newline));
-    } else {
-      pending.append(text.substr(0, newline));
-      send(stream, pending);
-      pending.clear();
-    }
+    pending.append(text.substr(0, newline));
+    static_cast<void>(send_pieces(stream, pending, Rest::send));
+    pending.clear();
     text.remove_prefix(newline + 1);
   }
   pending.append(text);
-  if (pending.size() >= limits_.line_bytes_max) {
-    send(stream, pending);
-    pending.clear();
-  }
-  writer_.try_flush();
+  pending = std::string(send_pieces(stream, pending, Rest::keep));
+  if (!writer_.try_flush()) reader_wake_.wake();
 }
 
 void Output::end_of_request() {
   for (const wire::Stream stream : {wire::Stream::out, wire::Stream::err}) {
     std::string& pending = unfinished_text(stream);
     if (pending.empty()) continue;
-    send(stream, pending);
+    static_cast<void>(send_pieces(stream, pending, Rest::send));
     pending.clear();
   }
 }
 
+std::string_view Output::send_pieces(wire::Stream stream, std::string_view line, Rest rest) {
+  while (line.size() > limits_.line_bytes_max) {
+    std::size_t cut = limits_.line_bytes_max;
+    while (is_utf8_continuation(line[cut]))
+      --cut;  // the text is UTF-8, so this goes back three bytes at most
+    send(stream, line.substr(0, cut));
+    line.remove_prefix(cut);
+  }
+  if (rest == Rest::keep) return line;
+  send(stream, line);
+  return {};
+}
+
 void Output::send(wire::Stream stream, std::string_view line) {
-  do {
-    const std::string_view piece = line.substr(0, limits_.line_bytes_max);
-    line.remove_prefix(piece.size());
-    std::uint64_t dropped_before = 0;
-    {
-      MutexLock lock(mutex_);
-      if (!admit()) {
-        ++dropped_;
-        dropped_total_.fetch_add(1);
-        continue;
-      }
-      dropped_before = std::exchange(dropped_, 0);
+  std::uint64_t dropped_before = 0;
+  {
+    MutexLock lock(mutex_);
+    if (!admit()) {
+      ++dropped_;
+      dropped_total_.fetch_add(1);
+      return;
     }
-    Bytes message;
-    if (dropped_before != 0) {
-      const std::string notice = "[" + std::to_string(dropped_before) + " lines dropped]";
-      wire::put_output(message, kNoContext, wire::Stream::err, as_bytes(notice));
-      writer_.append(message);
-      message.clear();
-    }
-    wire::put_output(message, unfinished.context, stream, as_bytes(piece));
+    dropped_before = std::exchange(dropped_, 0);
+  }
+  Bytes message;
+  if (dropped_before != 0) {
+    const std::string notice = "[" + std::to_string(dropped_before) + " lines dropped]";
+    wire::put_output(message, kNoContext, wire::Stream::err, as_bytes(notice));
     writer_.append(message);
-  } while (!line.empty());
+    message.clear();
+  }
+  wire::put_output(message, unfinished.context, stream, as_bytes(line));
+  writer_.append(message);
 }
 
 bool Output::admit() {

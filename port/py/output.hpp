@@ -15,6 +15,7 @@
 #include "py/ref.hpp"
 #include "sys/clock.hpp"
 #include "sys/mutex.hpp"
+#include "sys/wake_fd.hpp"
 #include "wire/message.hpp"
 
 namespace pyport::py {
@@ -30,8 +31,9 @@ struct OutputLimits {
 
 class Output {
  public:
-  Output(link::AnswerWriter& writer, const OutputLimits& limits) noexcept
-      : writer_(writer), limits_(limits), tokens_(limits.burst_lines) {}
+  // `reader_wake` wakes whoever reads the link, to write what the pipe did not take.
+  Output(link::AnswerWriter& writer, const WakeFd& reader_wake, const OutputLimits& limits) noexcept
+      : writer_(writer), reader_wake_(reader_wake), limits_(limits), tokens_(limits.burst_lines) {}
   ~Output() = default;
   Output(const Output&) = delete;
   Output& operator=(const Output&) = delete;
@@ -52,10 +54,16 @@ class Output {
   [[nodiscard]] std::uint64_t dropped() const noexcept { return dropped_total_.load(); }
 
  private:
+  // One line, or one piece of a line that is too long.
   void send(wire::Stream stream, std::string_view line) PYPORT_EXCLUDES(mutex_);
+  // Sends a line in pieces of at most the limit, and the rest of it if that is the end.
+  enum class Rest { keep, send };
+  [[nodiscard]] std::string_view send_pieces(wire::Stream stream, std::string_view line, Rest rest)
+      PYPORT_EXCLUDES(mutex_);
   [[nodiscard]] bool admit() PYPORT_REQUIRES(mutex_);
 
   link::AnswerWriter& writer_;
+  const WakeFd& reader_wake_;
   const OutputLimits limits_;
   std::atomic<std::uint64_t> dropped_total_{0};
 

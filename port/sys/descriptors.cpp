@@ -13,8 +13,6 @@ namespace {
 
 constexpr int kBeamToProgram = 3;
 constexpr int kProgramToBeam = 4;
-// Where the link goes: above what user code opens, below the usual soft limit of 1024.
-constexpr int kLinkFdMin = 900;
 // Measured: 64 KiB messages stream at 2.5 times the speed of the default 64 KiB pipe.
 constexpr int kPipeBytes = 1 << 20;
 
@@ -31,9 +29,7 @@ void close_link_in_forked_child() noexcept {
 }
 
 Result<UniqueFd> take(int fd, const char* name) {
-  UniqueFd moved(::fcntl(fd, F_DUPFD_CLOEXEC, kLinkFdMin));
-  if (moved.get() < 0)  // a low limit on open files
-    moved = UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, kProgramToBeam + 1));
+  UniqueFd moved = out_of_the_way(fd);
   if (moved.get() < 0) {
     return Error{Errc::usage,
                  std::string("descriptor ") + std::to_string(fd) + " (" + name +

@@ -1,5 +1,6 @@
 #include "sys/process.hpp"
 
+#include <atomic>
 #include <cerrno>
 #include <charconv>
 #include <csignal>
@@ -101,12 +102,17 @@ void kill_process_group() noexcept {
 }
 
 void exit_process(Exit code) noexcept {
+  // Two threads may find the link broken at once; the second waits for the end.
+  static std::atomic_flag ending = ATOMIC_FLAG_INIT;
+  while (ending.test_and_set())
+    ::pause();
   // A process cannot kill its group without itself and keep its exit code, and the leader of a
   // session cannot leave it. A child can: it waits in a group of its own until we are gone.
   int gone[2] = {-1, -1};
   if (::getpgrp() != ::getpid() || ::pipe2(gone, O_CLOEXEC) != 0) ::_exit(static_cast<int>(code));
   const pid_t group = ::getpid();
-  const pid_t child = ::fork();
+  // Not fork(): what libraries do then may wait for locks that other threads hold.
+  const pid_t child = ::_Fork();
   if (child == 0) {
     ::setpgid(0, 0);
     ::close(gone[1]);

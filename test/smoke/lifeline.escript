@@ -17,8 +17,8 @@ main(_) ->
     {os_pid, BeamPid} = erlang:port_info(Beam, os_pid),
     Looping = receive {Cat, {data, <<"looping">>}} -> true
         after ?START_MS -> false end,
-    check("Python runs in a loop that never returns", Looping),
     os:cmd("kill -KILL " ++ integer_to_list(BeamPid)),
+    check("Python runs in a loop that never returns", Looping),
     Dead = receive {Cat, {exit_status, 0}} -> true
         after ?DEATH_MS -> false end,
     file:del_dir_r(filename:dirname(Fifo)),

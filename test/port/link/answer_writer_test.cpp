@@ -16,7 +16,7 @@ using pyport::test::Pipe;
 
 TEST_CASE("answer writer: before the HELLO each message is a packet of its own") {
   const Pipe pipe;
-  AnswerWriter writer(pipe.write_end.get());
+  AnswerWriter writer(pipe.write_end.get(), 1 << 20);
   writer.append(Bytes{1});
   writer.append(Bytes{2, 3});
   CHECK(writer.try_flush());
@@ -26,7 +26,7 @@ TEST_CASE("answer writer: before the HELLO each message is a packet of its own")
 
 TEST_CASE("answer writer: after the HELLO what waits goes out as one batch") {
   const Pipe pipe;
-  AnswerWriter writer(pipe.write_end.get());
+  AnswerWriter writer(pipe.write_end.get(), 1 << 20);
   writer.allow_batches();
   writer.append(Bytes{1});
   writer.append(Bytes{2});
@@ -36,16 +36,26 @@ TEST_CASE("answer writer: after the HELLO what waits goes out as one batch") {
 
 TEST_CASE("answer writer: a single message is never wrapped") {
   const Pipe pipe;
-  AnswerWriter writer(pipe.write_end.get());
+  AnswerWriter writer(pipe.write_end.get(), 1 << 20);
   writer.allow_batches();
   writer.append(Bytes{5});
   CHECK(writer.try_flush());
   CHECK(pipe.take() == Bytes{0, 0, 0, 1, 5});
 }
 
+TEST_CASE("answer writer: no batch is longer than a packet may be") {
+  const Pipe pipe;
+  AnswerWriter writer(pipe.write_end.get(), 14);
+  writer.allow_batches();
+  writer.append(Bytes{1, 1, 1});
+  writer.append(Bytes{2, 2, 2});
+  CHECK(writer.try_flush());
+  CHECK(pipe.take() == Bytes{0, 0, 0, 3, 1, 1, 1, 0, 0, 0, 3, 2, 2, 2});
+}
+
 TEST_CASE("answer writer: a full pipe keeps the rest, and flush() waits for the reader") {
   const Pipe pipe;
-  AnswerWriter writer(pipe.write_end.get());
+  AnswerWriter writer(pipe.write_end.get(), 1 << 20);
   Bytes big(300'000, 7);
   writer.append(big);
   CHECK_FALSE(writer.try_flush());
@@ -60,7 +70,7 @@ TEST_CASE("answer writer: a full pipe keeps the rest, and flush() waits for the 
 
 TEST_CASE("answer writer: messages of many threads arrive whole") {
   const Pipe pipe;
-  AnswerWriter writer(pipe.write_end.get());
+  AnswerWriter writer(pipe.write_end.get(), 1 << 20);
   writer.allow_batches();
   constexpr std::size_t kThreads = 4;
   constexpr std::size_t kEach = 2000;

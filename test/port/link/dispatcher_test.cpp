@@ -75,7 +75,7 @@ class FakeInterrupter final : public Interrupter {
 // A dispatcher over fakes, with its standby thread; answers come out of a pipe.
 struct Rig {
   test::Pipe pipe;
-  AnswerWriter writer{pipe.write_end.get()};
+  AnswerWriter writer{pipe.write_end.get(), 1 << 20};
   Dispatcher dispatcher;
   FakeSource source;
   FakeInterrupter interrupter;
@@ -111,7 +111,7 @@ struct Rig {
       while (dispatcher.next(*inbox)) {
         while (const auto request = dispatcher.take(*inbox)) {
           work(*request);
-          if (dispatcher.finish(*inbox).answer) {
+          if (dispatcher.finish(*inbox).answer && request->head.id != 0) {
             Bytes answer;
             wire::put_answer_header(answer, wire::Op::ok, request->head.id);
             writer.append(answer);
@@ -278,7 +278,7 @@ TEST_CASE("dispatcher: a running request whose time is up is answered and interr
   Rig rig;
   Gate gate;
   rig.context(1, [&gate](const Request&) { gate.pass(); });
-  rig.source.put(1, 7, Clock::now() + milliseconds(5));
+  rig.source.put(1, 7, Clock::now() + milliseconds(300));
   const auto late = rig.answer();
   CHECK(late.id == 7);
   CHECK(late.term.find("timeout") != std::string::npos);
@@ -316,6 +316,27 @@ TEST_CASE("dispatcher: a cancelled request never runs") {
   CHECK(rig.answer().id == 1);
   CHECK(rig.answer().id == 3);
   CHECK_FALSE(ran);
+}
+
+TEST_CASE("dispatcher: news that nobody waits for are never refused, and no id is no request") {
+  Rig rig;
+  Gate gate;
+  rig.context(1, [&gate](const Request& request) {
+    if (request.head.id == 1) gate.pass();
+  });
+  rig.source.put(1, 1);
+  for (std::uint64_t id = 2; id <= 100; ++id)
+    rig.source.put(1, id);
+  for (int i = 0; i < 50; ++i)
+    rig.source.put(1, 0);
+  rig.dispatcher.cancel(0);
+  CHECK_FALSE(rig.dispatcher.deliver_interrupt(1, 0, [] {}));
+  gate.release();
+  for (std::uint64_t id = 1; id <= 100; ++id) {
+    const auto answer = rig.answer();
+    CHECK(answer.op == wire::Op::ok);
+    CHECK(answer.id == id);
+  }
 }
 
 TEST_CASE("dispatcher: closing a context answers what waits and what runs") {
