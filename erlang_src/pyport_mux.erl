@@ -339,7 +339,7 @@ tell(Event, #mux{host = Host} = S) ->
 %% The requests in flight stay until the host knows of what it died.
 -spec gone(term(), #mux{}) -> #mux{}.
 gone(Why, #mux{port = Port, os_pid = OsPid, announced = Announced} = S) ->
-    ok = pyport_program:close(Port, OsPid, now),
+    ok = pyport_program:close(Port, OsPid),
     tell({gone, Why, Announced},
          S#mux{port = none, phase = down,
                out = element(2, pyport_packet:take(S#mux.out))}).
@@ -349,7 +349,7 @@ terminate(Reason, #mux{port = Port, os_pid = OsPid} = S) ->
     Told = pyport_death:told(Reason),
     ok = pyport_inflight:answer_all(Told),
     ok = pyport_held:answer_all(Told, S#mux.held),
-    _ = [pyport_program:close(Port, OsPid, later) || Port =/= none],
+    _ = [pyport_program:close(Port, OsPid) || Port =/= none],
     exit(Reason).
 
 %% the backstop

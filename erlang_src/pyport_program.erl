@@ -3,7 +3,7 @@
 %% line, its port, and its end by force.
 -module(pyport_program).
 
--export([spec/2, argument/2, open/1, close/3, hello/0, greeting/2]).
+-export([spec/2, argument/2, open/1, close/2, hello/0, greeting/2]).
 -export([log_broken/2]).
 
 -include_lib("kernel/include/logger.hrl").
@@ -16,9 +16,9 @@
 -type reason() :: {program_not_found, file:filename_all()}
                 | {program_not_started, file:filename_all(), atom()}.
 
--define(KILL, "/bin/kill").
+-define(SHELL, "/bin/sh").
+-define(KILL_GROUP, "kill -s KILL -- \"-$1\"").
 -define(KILL_TIMEOUT_MS, 5000).
--define(LIFELINE_MS, 1000).
 -define(PROTOCOL, 1).
 -define(LOGGED_BYTES, 16).
 
@@ -128,31 +128,33 @@ os_pid(Port) ->
         undefined -> undefined
     end.
 
-%% @doc Closes the port and kills the process with its group, and never
-%% waits: a port whose queue is not empty is slow to close. The lifeline ends
-%% a program that is well; `later' leaves it the time for that.
--spec close(port(), non_neg_integer() | undefined, now | later) -> ok.
-close(Port, OsPid, When) ->
+%% @doc Closes the port and kills the process with its group, at once, and
+%% never waits: a port whose queue is not empty is slow to close.
+%%
+%% ERTS makes each process that it starts the leader of a session, which
+%% cannot leave its group, so the group has its number and is all that is
+%% signalled: that number is not used again while there is anybody left. A
+%% program that is well ends by itself as well, because its lifeline is cut;
+%% it takes a signal to end one that is stopped.
+-spec close(port(), non_neg_integer() | undefined) -> ok.
+close(Port, OsPid) ->
     true = unlink(Port),
-    _ = spawn(fun() -> kill(OsPid, When) end),
+    _ = [spawn(fun() -> kill_group(OsPid) end) || OsPid =/= undefined],
     Port ! {self(), close},
     ok.
 
-%% The program leads its own session, so its group has its number.
--spec kill(non_neg_integer() | undefined, now | later) -> ok.
-kill(undefined, _) ->
-    ok;
-kill(OsPid, later) ->
-    receive after ?LIFELINE_MS -> kill(OsPid, now) end;
-kill(OsPid, now) ->
-    Id = integer_to_list(OsPid),
-    run_kill(["-KILL", "--", "-" ++ Id, Id]).
-
--spec run_kill([string(), ...]) -> ok.
-run_kill(Arguments) ->
-    Port = open_port({spawn_executable, ?KILL},
-                     [exit_status, hide, stderr_to_stdout, {args, Arguments}]),
-    await_exit(Port).
+%% The shell has a kill of its own; not every system has it as a program.
+-spec kill_group(non_neg_integer()) -> ok.
+kill_group(OsPid) ->
+    Arguments = ["-c", ?KILL_GROUP, "sh", integer_to_list(OsPid)],
+    try open_port({spawn_executable, ?SHELL},
+                  [exit_status, hide, stderr_to_stdout, {args, Arguments}]) of
+        Port -> await_exit(Port)
+    catch
+        error:Posix ->
+            ?LOG_ERROR(#{what => pyport_program_not_killed, os_pid => OsPid,
+                         reason => Posix})
+    end.
 
 -spec await_exit(port()) -> ok.
 await_exit(Port) ->

@@ -27,6 +27,8 @@ all() ->
      an_orphan_that_holds_stderr_does_not_hold_the_answer,
      a_program_that_hangs_is_killed_and_replaced,
      a_program_that_is_stopped_is_killed_and_replaced,
+     to_kill_takes_no_program_but_the_shell,
+     a_stopped_program_ends_with_its_host,
      a_torn_packet_is_a_protocol_error,
      an_unknown_operation_is_a_protocol_error,
      a_length_that_never_ends_is_found_by_the_ping,
@@ -175,6 +177,27 @@ a_program_that_is_stopped_is_killed_and_replaced(Config) ->
     {error, {context_died, #{reason := link_closed}}} = call(Config, stop),
     {ok, again} = call(Config, again).
 
+%% doc: a slim image has no /bin/kill.
+to_kill_takes_no_program_but_the_shell(Config) ->
+    _ = erlang:trace(new, true, [call]),
+    1 = erlang:trace_pattern({erlang, open_port, 2}, true, []),
+    {error, {context_died, _}} = call(Config, stop),
+    receive
+        {trace, _, call, {_, _, [{_, Program} | _]}} -> "/bin/sh" = Program
+    after ?CALL_MS -> error(not_killed)
+    end,
+    _ = erlang:trace(new, false, [call]),
+    1 = erlang:trace_pattern({erlang, open_port, 2}, false, []).
+
+%% doc: it cannot see that its lifeline was cut.
+a_stopped_program_ends_with_its_host(Config) ->
+    #{os_pid := OsPid} = pyport_host:info(proplists:get_value(host, Config)),
+    Watch = watch(OsPid),
+    Stopping = pyport_case:async(place(Config), stop, infinity),
+    ok = pyport_hosts:stop_host(proplists:get_value(host, Config)),
+    {error, _} = pyport_case:await(Stopping),
+    ok = watched(Watch).
+
 %% doc: nothing after a torn batch is believed.
 a_torn_packet_is_a_protocol_error(Config) ->
     {error, {context_died, #{reason := protocol_error}}} =
@@ -223,6 +246,18 @@ control_messages_are_answered(Config) ->
 place(Config) -> proplists:get_value(place, Config).
 
 call(Config, Term) -> pyport_case:call(place(Config), Term, ?CALL_MS).
+
+%% A port that ends when the process does.
+watch(OsPid) ->
+    Tail = os:find_executable("tail"),
+    Arguments = ["--pid=" ++ integer_to_list(OsPid), "-s", "0.1", "-f",
+                 "/dev/null"],
+    open_port({spawn_executable, Tail}, [exit_status, {args, Arguments}]).
+
+watched(Port) ->
+    receive {Port, {exit_status, 0}} -> ok
+    after ?CALL_MS -> error(not_dead)
+    end.
 
 %% The link took so many requests; what it sends is in the order it took them.
 until_held(Place, Count) ->
