@@ -4,9 +4,11 @@
 #include <cerrno>
 #include <charconv>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <malloc.h>
+#include <new>
 #include <sched.h>
 #include <string>
 #include <sys/prctl.h>
@@ -14,6 +16,7 @@
 #include <unistd.h>
 
 #include "sys/fd.hpp"
+#include "sys/log.hpp"
 
 namespace pyport {
 namespace {
@@ -26,6 +29,12 @@ Result<Done> limit(__rlimit_resource resource, const char* what, std::uint64_t v
   const rlimit both{value, value};
   if (::setrlimit(resource, &both) != 0) return os_error(what);
   return Done{};
+}
+
+// Memory for a message or its answer; what Python itself does not get is a MemoryError.
+[[noreturn]] void out_of_memory() {
+  log_line("out of memory");
+  std::abort();
 }
 
 struct MemoryUse {
@@ -79,6 +88,7 @@ void tune_heap(Memory memory) noexcept {
 Result<Done> enter_process(Memory memory) {
   const pid_t parent = ::getppid();
   tune_heap(memory);
+  std::set_new_handler(out_of_memory);
   reset_signals();
   // Under ERTS this process leads a session, and so a group, already.
   if (::setpgid(0, 0) != 0 && errno != EPERM) return os_error("setpgid");
