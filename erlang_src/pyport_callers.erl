@@ -1,20 +1,26 @@
 %% @private
 %% @doc The callers that a link knows: which request each made last, and
-%% which environments it used.
+%% which environments it owns.
 %%
 %% The state is the process dictionary of the link, on purpose: it changes
 %% with each request, and a map would be copied each time. A caller waits
 %% for its answer, so it has one request in flight at most. Each is
 %% monitored once and forgotten when it dies, so the table holds the living
 %% only.
+%%
+%% An environment belongs to the process that uses it first and goes with
+%% it, or with its context; others may use it and take nothing along. The
+%% owners of a context's environments are the entry `{context, Context}'.
 -module(pyport_callers).
 
--export([note/4, meet/1, is_known/1, forget/1]).
+-export([note/4, meet/1, is_known/1, forget/1, close/1]).
 
 -export_type([env/0, place/0]).
 
 -type env() :: none | own | pos_integer().
 -type place() :: {Context :: non_neg_integer(), Env :: pos_integer()}.
+-type owners() :: #{Env :: pos_integer() => pid()}.
+-type places() :: #{place() => []}.
 
 %% Far from the small numbers that people choose for environments.
 -define(ENV_BASE, (1 bsl 56)).
@@ -37,21 +43,35 @@ note(Caller, Id, none, _Context) ->
             0
     end;
 note(Caller, Id, Env, Context) ->
-    {Own, Places} = case get(Caller) of
-                        {_, Known, Used} -> {Known, Used};
-                        undefined ->
-                            _ = monitor(process, Caller),
-                            {?ENV_BASE + Id, []};
-                        _ ->
-                            {?ENV_BASE + Id, []}
-                    end,
+    {Own, Places} = used(Caller, Id),
     Number = case Env of own -> Own; _ -> Env end,
-    Place = {Context, Number},
-    case lists:member(Place, Places) of
-        true -> _ = put(Caller, {Id, Own, Places});
-        false -> _ = put(Caller, {Id, Own, [Place | Places]})
+    case owners(Context) of
+        #{Number := _} ->
+            _ = put(Caller, {Id, Own, Places});
+        Owners ->
+            _ = put({context, Context}, Owners#{Number => Caller}),
+            _ = put(Caller, {Id, Own, Places#{{Context, Number} => []}})
     end,
     Number.
+
+-spec used(pid(), pos_integer()) -> {Own :: pos_integer(), places()}.
+used(Caller, Id) ->
+    case get(Caller) of
+        {_, Own, Places} ->
+            {Own, Places};
+        undefined ->
+            _ = monitor(process, Caller),
+            {?ENV_BASE + Id, #{}};
+        _ ->
+            {?ENV_BASE + Id, #{}}
+    end.
+
+-spec owners(non_neg_integer()) -> owners().
+owners(Context) ->
+    case get({context, Context}) of
+        undefined -> #{};
+        Owners -> Owners
+    end.
 
 %% @doc Watches a caller whose request is not sent yet.
 -spec meet(pid()) -> ok.
@@ -74,7 +94,32 @@ is_known(Caller) ->
 -spec forget(pid()) -> {non_neg_integer(), [place()]}.
 forget(Caller) ->
     case erase(Caller) of
-        undefined -> {0, []};
-        {Id, _, Places} -> {Id, Places};
-        Id -> {Id, []}
+        undefined ->
+            {0, []};
+        {Id, _, Places} ->
+            All = maps:keys(Places),
+            ok = lists:foreach(fun disown/1, All),
+            {Id, All};
+        Id ->
+            {Id, []}
     end.
+
+-spec disown(place()) -> ok.
+disown({Context, Number}) ->
+    Owners = maps:remove(Number, owners(Context)),
+    _ = case map_size(Owners) of
+            0 -> erase({context, Context});
+            _ -> put({context, Context}, Owners)
+        end,
+    ok.
+
+%% @doc A context is closed, and its environments are gone with it.
+-spec close(non_neg_integer()) -> ok.
+close(Context) ->
+    Owners = owners(Context),
+    _ = erase({context, Context}),
+    maps:foreach(fun(Number, Caller) ->
+                     {Id, Own, Places} = get(Caller),
+                     Left = maps:remove({Context, Number}, Places),
+                     put(Caller, {Id, Own, Left})
+                 end, Owners).

@@ -323,7 +323,7 @@ opened({Number, Opening}, {ok, _}, State, Data) ->
     progress(State, advance(Number, Data#data{opening = Opening}));
 opened({Number, Opening}, {error, Reason}, State, Data0) ->
     Data = fail(Number, Reason, Data0#data{opening = Opening}),
-    _ = close_in_program(Number, Data),
+    ok = pyport_link:close(Data#data.link, Number),
     progress(State, Data).
 
 -spec progress(state(), #data{}) -> result().
@@ -380,13 +380,9 @@ close(Number, #data{contexts = Contexts0, options = #{kind := Kind}} = Data) ->
             {stop, {shutdown, context_destroyed}};
         {Monitor, Contexts} ->
             ok = unmonitor(Monitor),
-            _ = close_in_program(Number, Data),
+            ok = pyport_link:close(Data#data.link, Number),
             {keep_state, Data#data{contexts = Contexts}}
     end.
-
--spec close_in_program(pyport_slots:context(), #data{}) -> reference().
-close_in_program(Number, #data{link = Link}) ->
-    pyport_link:control_async(Link, context_close, Number).
 
 -spec info(state(), #data{}) -> map().
 info(State, #data{options = #{kind := Kind}} = Data) ->

@@ -69,9 +69,9 @@ take(Id) ->
     erase(Id).
 
 %% @doc The requests that the program should have answered by now.
--spec late(integer()) -> [id()].
+-spec late(integer()) -> [{id(), entry()}].
 late(NowMs) ->
-    [Id || {Id, Entry} <- all(), is_late(Entry, NowMs)].
+    [Each || {_, Entry} = Each <- all(), is_late(Entry, NowMs)].
 
 -spec is_late(entry(), integer()) -> boolean().
 is_late({_, _, _, DeadlineMs}, NowMs) when is_integer(DeadlineMs) ->

@@ -10,7 +10,7 @@
 %% callers
 -export([request/7, control/4]).
 %% pyport_host
--export([start_link/1, stop/2, command/2, control_async/3, step/3, result/2]).
+-export([start_link/1, stop/2, command/2, step/3, close/2, result/2]).
 %% limits
 -export([set_frame_bytes_max/1]).
 
@@ -39,6 +39,7 @@
 -type command() :: {start, pyport_program:spec()}
                  | release
                  | kill
+                 | {closed, Context :: non_neg_integer()}
                  | {down, pyport_death:death(), hold | refuse}.
 %% What the host gets, as {pyport_link, Link, event()}.
 -type event() :: {started, non_neg_integer() | undefined}
@@ -154,6 +155,12 @@ step(Link, {exec, Number, Code}, Timeout) ->
     Link ! {setup, {request, self(), Ref, exec, Number, none, 0, Timeout,
                     term_to_binary(Code)}},
     Ref.
+
+%% @doc Closes a context; its environments go with it.
+-spec close(pid(), non_neg_integer()) -> ok.
+close(Link, Context) ->
+    _ = control_async(Link, context_close, Context),
+    command(Link, {closed, Context}).
 
 %% @doc Reads an answer that came as a message.
 -spec result(16#80..16#82 | error, term()) -> {ok, term()} | {error, term()}.

@@ -328,6 +328,9 @@ command({down, Death, Mode}, #mux{phase = down, held = Held} = S0) ->
             ok = pyport_held:answer_all({context_died, Death}, Held),
             S#mux{refuse = Death, held = pyport_held:new()}
     end;
+command({closed, Context}, S) ->
+    ok = pyport_callers:close(Context),
+    S;
 command(_, S) ->
     S. %% The program died while the host's command was on its way.
 
@@ -361,16 +364,13 @@ tick(#mux{pending = Pending, port = Port} = S)
 tick(#mux{now_ms = NowMs} = S) ->
     listen(lists:foldl(fun late/2, S, pyport_inflight:late(NowMs))).
 
--spec late(pyport_inflight:id(), #mux{}) -> #mux{}.
-late(Id, S) ->
-    Entry = pyport_inflight:take(Id),
+-spec late({pyport_inflight:id(), pyport_inflight:entry()}, #mux{}) -> #mux{}.
+late({Id, Entry}, S) ->
     ok = pyport_inflight:answer(timeout, Entry),
-    push(pyport_wire:control(cancel, Id, <<>>), ?CONTROL_ENTRY_BYTES,
-         taken(1, pyport_inflight:bytes(Entry), S)).
+    cancel(Id, S).
 
-%% The host watches over a program that says no hello.
-%% What is in the mailbox already counts as heard: the node may have been
-%% suspended itself.
+%% The host watches over a program that says no hello. What is in the mailbox
+%% already counts as heard: the node may have been suspended itself.
 -spec listen(#mux{}) -> #mux{}.
 listen(#mux{phase = hello, watch = Watch} = S) ->
     S#mux{watch = pyport_watch:arm(Watch)};

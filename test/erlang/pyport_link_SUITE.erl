@@ -20,6 +20,9 @@ all() ->
      a_payload_over_the_frame_is_refused_with_both_numbers,
      a_callers_death_cancels_its_request,
      a_callers_death_drops_its_environments,
+     an_environment_outlives_those_who_did_not_use_it_first,
+     an_environment_that_was_dropped_belongs_to_its_next_user,
+     the_environments_of_a_closed_context_are_forgotten,
      a_deadline_that_the_program_misses_is_kept_by_the_link,
      a_segfault_answers_everybody_in_flight_with_its_stack,
      an_exit_status_is_told,
@@ -132,6 +135,40 @@ a_callers_death_drops_its_environments(Config) ->
     receive {'DOWN', Monitor, process, Pid, normal} -> ok end,
     Drop = <<"drop-", (integer_to_binary(Number))/binary>>,
     ok = pyport_case:until_seen(Place, Drop, ?QUESTIONS_MAX).
+
+%% doc: a passer-by does not take along what it was shown.
+an_environment_outlives_those_who_did_not_use_it_first(Config) ->
+    Place = place(Config),
+    {ok, _} = pyport_case:call(Place, where, 7, ?CALL_MS),
+    ok = use_once(Place, 7),
+    ok = use_once(Place, 8),
+    ok = pyport_case:until_seen(Place, <<"drop">>, ?QUESTIONS_MAX),
+    {ok, Seen} = pyport_case:call(Place, seen, ?CALL_MS),
+    1 = length(binary:matches(Seen, <<"drop">>)).
+
+%% doc: the first after the drop is a first again.
+an_environment_that_was_dropped_belongs_to_its_next_user(Config) ->
+    Place = place(Config),
+    ok = use_once(Place, 7),
+    ok = pyport_case:until_seen(Place, <<"drop">>, ?QUESTIONS_MAX),
+    ok = use_once(Place, 7),
+    ok = until_dropped(Place, 2, ?QUESTIONS_MAX).
+
+%% doc: a caller that lives long meets many contexts.
+the_environments_of_a_closed_context_are_forgotten(Config) ->
+    Host = proplists:get_value(host, Config),
+    {Link, _} = pyport_case:context(Host),
+    {ok, _} = pyport_case:call({Link, 1}, where, own, ?CALL_MS),
+    {dictionary, Before} = process_info(Link, dictionary),
+    [begin
+         {_, Number} = Place = pyport_case:context(Host),
+         {ok, _} = pyport_case:call(Place, where, own, ?CALL_MS),
+         {ok, _} = pyport_case:call(Place, where, 7, ?CALL_MS),
+         ok = pyport_host:close_context(Host, Number)
+     end || _ <- lists:seq(1, 20)],
+    {ok, _} = pyport_case:call({Link, 1}, where, own, ?CALL_MS),
+    {dictionary, After} = process_info(Link, dictionary),
+    true = erts_debug:flat_size(After) =:= erts_debug:flat_size(Before).
 
 %% doc: the caller gets its time-out even from a program that forgot it.
 a_deadline_that_the_program_misses_is_kept_by_the_link(Config) ->
@@ -246,6 +283,19 @@ control_messages_are_answered(Config) ->
 place(Config) -> proplists:get_value(place, Config).
 
 call(Config, Term) -> pyport_case:call(place(Config), Term, ?CALL_MS).
+
+use_once(Place, Env) ->
+    {Pid, Monitor} = spawn_monitor(fun() ->
+        {ok, _} = pyport_case:call(Place, where, Env, ?CALL_MS)
+    end),
+    receive {'DOWN', Monitor, process, Pid, normal} -> ok end.
+
+until_dropped(Place, Count, Times) when Times > 0 ->
+    {ok, Seen} = pyport_case:call(Place, seen, ?CALL_MS),
+    case length(binary:matches(Seen, <<"drop">>)) of
+        Count -> ok;
+        Less when Less < Count -> until_dropped(Place, Count, Times - 1)
+    end.
 
 %% A port that ends when the process does.
 watch(OsPid) ->
