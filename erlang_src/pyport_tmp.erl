@@ -10,8 +10,12 @@
 -type reason() :: {tmp_dir, file:filename_all(), file:posix() | atom()}.
 
 -define(NAME_ATTEMPTS_MAX, 8).
-%% sun_path has 108 bytes on Linux and 104 elsewhere; a short name follows.
--define(PATH_BYTES_MAX, 80).
+-define(RANDOM, "/dev/urandom").
+%% 8 bytes are 13 digits at most to the base 36.
+-define(NAME_BYTES, 8).
+-define(NAME_CHARS, 13).
+%% sun_path has 108 bytes on Linux and 104 elsewhere; 27 follow, and a NUL.
+-define(PATH_BYTES_MAX, 76).
 
 %% @doc The operating system's choice: `TMPDIR', or `/tmp'.
 -spec default() -> file:filename_all().
@@ -58,10 +62,28 @@ private(Base, Dir) ->
             {error, {tmp_dir, Base, Posix}}
     end.
 
+%% Nobody who shares the directory can take the names before us.
 -spec name() -> nonempty_string().
 name() ->
-    Unique = erlang:unique_integer([positive]),
-    "pyport-" ++ os:getpid() ++ "-" ++ integer_to_list(Unique, 36).
+    Random = binary:decode_unsigned(random()),
+    lists:flatten(io_lib:format("pyport-~*..0s",
+                                [?NAME_CHARS, integer_to_list(Random, 36)])).
+
+-spec random() -> binary().
+random() ->
+    case file:open(?RANDOM, [read, raw, binary]) of
+        {ok, Device} ->
+            Read = file:read(Device, ?NAME_BYTES),
+            ok = file:close(Device),
+            random(Read);
+        {error, _} = Error ->
+            random(Error)
+    end.
+
+%% Where there is no such device names are merely different.
+-spec random({ok, binary()} | eof | {error, term()}) -> binary().
+random({ok, <<Bytes:?NAME_BYTES/binary>>}) -> Bytes;
+random(_) -> rand:bytes(?NAME_BYTES).
 
 %% @doc Removes the directory and the named files in it; what is gone
 %% already is no error.

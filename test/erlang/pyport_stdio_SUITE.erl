@@ -19,6 +19,7 @@ all() ->
      a_device_that_is_slow_costs_the_lines_beyond_the_backlog,
      what_was_printed_before_the_end_is_written,
      standard_streams_that_do_not_listen_are_named,
+     the_name_of_a_directory_cannot_be_guessed,
      a_line_may_arrive_in_any_pieces,
      a_long_line_comes_in_pieces_cut_between_characters,
      bytes_that_are_no_text_are_replaced,
@@ -128,6 +129,18 @@ what_was_printed_before_the_end_is_written(_) ->
 standard_streams_that_do_not_listen_are_named(_) ->
     Deaf = spawn_link(fun() -> receive never -> ok end end),
     {error, {stdio_timeout, _}} = pyport_stdio:listen(Deaf).
+
+%% doc: whoever guesses it could take it before us.
+the_name_of_a_directory_cannot_be_guessed(_) ->
+    {ok, Dir} = pyport_tmp:create(pyport_tmp:default()),
+    {ok, Other} = pyport_tmp:create(pyport_tmp:default()),
+    [{match, _} = re:run(filename:basename(Name), "^pyport-[0-9A-Z]{13}$")
+     || Name <- [Dir, Other]],
+    true = Dir =/= Other,
+    {ok, {file_info, _, directory, _, _, _, _, Mode, _, _, _, _, _, _}} =
+        file:read_file_info(Dir),
+    8#700 = Mode band 8#777,
+    [ok = pyport_tmp:remove({Name, []}) || Name <- [Dir, Other]].
 
 %% doc: a stream has no borders but the newline.
 a_line_may_arrive_in_any_pieces(_) ->
