@@ -139,12 +139,24 @@ os_pid(Port) ->
 -spec close(port(), non_neg_integer() | undefined) -> ok.
 close(Port, OsPid) ->
     true = unlink(Port),
-    _ = [spawn(fun() -> kill_group(OsPid) end) || OsPid =/= undefined],
+    ok = spawn_apart(fun() -> kill_group(OsPid) end),
     Port ! {self(), close},
     ok.
 
+%% An application that stops kills whatever has its group leader: that must
+%% not be whoever kills our program. A process has it from its parent.
+-spec spawn_apart(fun(() -> ok)) -> ok.
+spawn_apart(Fun) ->
+    Leader = group_leader(),
+    true = group_leader(whereis(init), self()),
+    _ = spawn(Fun),
+    true = group_leader(Leader, self()),
+    ok.
+
 %% The shell has a kill of its own; not every system has it as a program.
--spec kill_group(non_neg_integer()) -> ok.
+-spec kill_group(non_neg_integer() | undefined) -> ok.
+kill_group(undefined) ->
+    ok;
 kill_group(OsPid) ->
     Arguments = ["-c", ?KILL_GROUP, "sh", integer_to_list(OsPid)],
     try open_port({spawn_executable, ?SHELL},

@@ -25,7 +25,8 @@ all() ->
         a_member_whose_setup_fails_after_a_restart_is_replaced,
         twenty_crashes_in_a_row_do_not_stop_the_pool,
         children_of_python_die_with_it,
-        stopping_the_application_stops_python
+        stopping_the_application_stops_python,
+        stopping_the_application_ends_a_process_that_is_stopped
     ].
 
 init_per_testcase(_, Config) ->
@@ -253,6 +254,19 @@ stopping_the_application_stops_python(_) ->
     {error, closed} = gen_tcp:recv(Socket, 0, 10000),
     {error, _} = py:await(Busy),
     {error, _} = py:call(math, sqrt, [16]).
+
+%% It does not see that its lifeline is cut, so it must be killed, by somebody
+%% whom the end of the application does not end.
+stopping_the_application_ends_a_process_that_is_stopped(_) ->
+    {Listen, Port} = py_case:listen(),
+    {ok, OsPid} = py:call(os, getpid, []),
+    Busy = py:spawn_call(announce, wait_for_test, [Port]),
+    Socket = py_case:announced(Listen),
+    {ok, _} = gen_tcp:recv(Socket, 0, 10000),
+    [] = os:cmd("kill -STOP " ++ integer_to_list(OsPid)),
+    ok = application:stop(pyport),
+    {error, closed} = gen_tcp:recv(Socket, 0, 10000),
+    {error, _} = py:await(Busy).
 
 %% Internal.
 

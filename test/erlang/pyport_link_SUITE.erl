@@ -32,6 +32,7 @@ all() ->
      a_program_that_is_stopped_is_killed_and_replaced,
      to_kill_takes_no_program_but_the_shell,
      a_stopped_program_ends_with_its_host,
+     the_end_of_the_application_does_not_keep_a_program_alive,
      a_torn_packet_is_a_protocol_error,
      an_unknown_operation_is_a_protocol_error,
      a_length_that_never_ends_is_found_by_the_ping,
@@ -234,6 +235,25 @@ a_stopped_program_ends_with_its_host(Config) ->
     ok = pyport_hosts:stop_host(proplists:get_value(host, Config)),
     {error, _} = pyport_case:await(Stopping),
     ok = watched(Watch).
+
+%% doc: when an application stops, what is left of its processes is killed.
+the_end_of_the_application_does_not_keep_a_program_alive(_) ->
+    Master = spawn(fun() -> receive never -> ok end end),
+    {Stopping, Monitor} = spawn_monitor(fun() ->
+        true = group_leader(Master, self()),
+        {ok, Port, OsPid} = pyport_program:open(#{program => "/bin/sleep",
+                                                  arguments => ["30"],
+                                                  env => #{}}),
+        ok = pyport_program:close(Port, OsPid),
+        _ = [exit(Pid, kill) || Pid <- processes(), Pid =/= self(),
+                                process_info(Pid, group_leader) =:=
+                                    {group_leader, Master}],
+        exit({os_pid, OsPid})
+    end),
+    receive
+        {'DOWN', Monitor, process, Stopping, {os_pid, OsPid}} ->
+            ok = watched(watch(OsPid))
+    end.
 
 %% doc: nothing after a torn batch is believed.
 a_torn_packet_is_a_protocol_error(Config) ->
