@@ -187,8 +187,13 @@ PyRef Context::find_module(CallTarget& target) {
     if (module != nullptr) return PyRef::share(module);
     if (PyErr_Occurred() != nullptr) return {};
   }
-  // Waits for an import that another thread has begun.
-  PyRef module = PyRef::steal(PyImport_Import(target.module.get()));
+  // Waits for an import that another thread has begun. Not PyImport_Import: it looks the module up
+  // again afterwards, when an interrupted import elsewhere may have removed it (a KeyError). A list
+  // of names that is not empty asks for the module itself and not for its top package.
+  const PyRef wanted = PyRef::steal(Py_BuildValue("(s)", "__name__"));
+  if (!wanted) return {};
+  PyRef module = PyRef::steal(
+      PyImport_ImportModuleLevelObject(target.module.get(), nullptr, nullptr, wanted.get(), 0));
   target.imported = static_cast<bool>(module);
   return module;
 }

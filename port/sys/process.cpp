@@ -9,10 +9,12 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <new>
+#include <poll.h>
 #include <sched.h>
 #include <string>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "sys/fd.hpp"
@@ -118,16 +120,16 @@ void exit_process(Exit code) noexcept {
     ::pause();
   // A process cannot kill its group without itself and keep its exit code, and the leader of a
   // session cannot leave it. A child can: it waits in a group of its own until we are gone.
-  int gone[2] = {-1, -1};
-  if (::getpgrp() != ::getpid() || ::pipe2(gone, O_CLOEXEC) != 0) ::_exit(static_cast<int>(code));
   const pid_t group = ::getpid();
+  if (::getpgrp() != group) ::_exit(static_cast<int>(code));
   // Not fork(): what libraries do then may wait for locks that other threads hold.
   const pid_t child = ::_Fork();
   if (child == 0) {
     ::setpgid(0, 0);
-    ::close(gone[1]);
-    char nothing = 0;
-    while (::read(gone[0], &nothing, 1) < 0 && errno == EINTR) {
+    // Fails when the process is gone already.
+    const auto process = static_cast<int>(::syscall(SYS_pidfd_open, group, 0));
+    pollfd ended{process, POLLIN, 0};
+    while (process >= 0 && ::poll(&ended, 1, -1) < 0 && errno == EINTR) {
     }
     ::kill(-group, SIGKILL);
   } else if (child > 0) {
