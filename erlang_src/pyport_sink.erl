@@ -27,13 +27,14 @@ write(user, _, Lines) ->
 write({group_leader, Leader}, _, Lines) ->
     put_lines(Leader, Lines);
 write(logger, #{stream := stdout} = Tag, Lines) ->
-    _ = [?LOG_INFO(Tag#{what => python_output, line => Line})
-         || Line <- Lines],
-    ok;
+    ?LOG_INFO(event(Tag, Lines));
 write(logger, Tag, Lines) ->
-    _ = [?LOG_WARNING(Tag#{what => python_output, line => Line})
-         || Line <- Lines],
-    ok.
+    ?LOG_WARNING(event(Tag, Lines)).
+
+%% Lines that came together are one event: the stack of a crash is one.
+-spec event(tag(), [binary()]) -> map().
+event(Tag, [Line]) -> Tag#{what => python_output, line => Line};
+event(Tag, Lines) -> Tag#{what => python_output, lines => Lines}.
 
 -spec put_lines(user | pid(), [binary()]) -> ok.
 put_lines(Device, Lines) ->

@@ -19,7 +19,8 @@ all() ->
         a_flood_is_limited_and_counted,
         a_flood_does_not_stop_calls,
         reading_stdin_is_the_end_of_file,
-        null_drops_what_is_printed
+        null_drops_what_is_printed,
+        lines_that_came_together_are_one_log_event
     ].
 
 init_per_suite(Config) ->
@@ -91,6 +92,24 @@ a_forked_child_prints_too(_) ->
     {ok, 0} = py_context:call(Ctx, prints, from_forked, [<<"a fork">>]),
     #{stream := stdout, line := <<"a fork">>} = line(),
     {ok, 4.0} = py_context:call(Ctx, math, sqrt, [16]).
+
+lines_that_came_together_are_one_log_event(_) ->
+    Tag = #{host => self(), context => 1, stream => stderr},
+    ok = logger:add_handler(?MODULE, ?MODULE, #{config => self()}),
+    ok = pyport_sink:write(logger, Tag, [<<"one">>, <<"two">>]),
+    ok = pyport_sink:write(logger, Tag, [<<"three">>]),
+    ok = logger:remove_handler(?MODULE),
+    #{lines := [<<"one">>, <<"two">>]} = logged(),
+    #{line := <<"three">>} = logged().
+
+%% The logger's callback.
+log(#{msg := {report, Report}}, #{config := Test}) ->
+    Test ! {logged, Report}.
+
+logged() ->
+    receive {logged, #{what := python_output} = Report} -> Report
+    after 5000 -> error(not_logged)
+    end.
 
 a_flood_is_limited_and_counted(_) ->
     Ctx = new(),
