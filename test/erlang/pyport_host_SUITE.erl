@@ -247,17 +247,20 @@ a_shared_host_that_is_started_anew_tries_until_it_starts(_) ->
     {ok, Host} = pyport_hosts:shared(),
     {Link, _} = pyport_case:context(Host),
     Monitor = monitor(process, Host),
-    ok = file:del_dir(Dir),
+    ok = until(fun() -> file:del_dir(Dir) end, ok, 500),
     true = exit(Link, kill),
     {'DOWN', Monitor, process, Host, _} = next(),
-    Again = until_replaced(Host, 100),
+    true = until(fun() -> pyport_hosts:shared() =/= {ok, Host}
+                              andalso pyport_hosts:all() =/= [] end, true, 500),
+    {ok, Again} = pyport_hosts:shared(),
+    backoff = until(fun() -> maps:get(state, pyport_host:info(Again)) end,
+                    backoff, 500),
     {error, {context_died, #{reason := {not_started, {tmp_dir, _, enoent}}}}} =
-        until_refused(Again, 100),
+        pyport_host:open_context(Again, #{}),
     ok = file:make_dir(Dir),
     ok = pyport_host:await(Again),
     {ok, here} = pyport_case:call(pyport_case:context(Again), here, ?CALL_MS),
-    ok = pyport_hosts:stop_host(Again),
-    ok = file:del_dir(Dir).
+    ok = until(fun() -> file:del_dir(Dir) end, ok, 500).
 
 %% doc: what the host knows and what the program counts.
 info_tells_what_is_known(_) ->
@@ -310,22 +313,13 @@ until_up(Host) ->
             end
     end.
 
-%% The supervisor's restart sends no event, so it is asked for.
-until_replaced(Host, Times) when Times > 0 ->
-    case pyport_hosts:shared() of
-        {ok, Again} when Again =/= Host ->
-            Again;
+%% What sends no event is asked for.
+until(Ask, Answer, Times) when Times > 0 ->
+    case Ask() of
+        Answer ->
+            Answer;
         _ ->
             Timer = erlang:start_timer(10, self(), again),
             receive {timeout, Timer, again} -> ok end,
-            until_replaced(Host, Times - 1)
-    end.
-
-until_refused(Host, Times) when Times > 0 ->
-    case pyport_host:info(Host) of
-        #{state := backoff} -> pyport_host:open_context(Host, #{});
-        #{state := _} ->
-            Timer = erlang:start_timer(10, self(), again),
-            receive {timeout, Timer, again} -> ok end,
-            until_refused(Host, Times - 1)
+            until(Ask, Answer, Times - 1)
     end.
