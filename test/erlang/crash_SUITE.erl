@@ -17,6 +17,8 @@ all() ->
         memory_beyond_the_limit_is_refused_to_python,
         memory_beyond_the_limit_in_c_ends_the_process,
         memory_beyond_a_lifted_limit_ends_the_process,
+        closing_what_is_not_the_links_harms_nothing,
+        a_module_that_was_replaced_does_not_stop_new_contexts,
         a_crash_leaves_other_processes_alone,
         a_linked_owner_gets_the_exit,
         an_isolated_context_is_gone_after_its_crash,
@@ -153,6 +155,27 @@ memory_beyond_a_lifted_limit_ends_the_process(_) ->
 
 limited() ->
     py_case:with_programs(#{mode => isolated, memory_limit => 200 bsl 20}).
+
+%% The program keeps its own descriptors where nobody counts up to.
+closing_what_is_not_the_links_harms_nothing(_) ->
+    {ok, Ctx} = py_context:new(#{mode => isolated}),
+    ok = py_context:exec(Ctx, <<"import os; os.closerange(3, 900)">>),
+    ok = py_context:exec(Ctx, <<
+        "import tempfile; f = tempfile.TemporaryFile()"
+    >>),
+    [{ok, 4.0} = py_context:call(Ctx, math, sqrt, [16])
+     || _ <- lists:seq(1, 100)],
+    {ok, 0} = py_context:eval(Ctx, <<"f.seek(0, 2)">>),
+    ok = py_context:stop(Ctx).
+
+a_module_that_was_replaced_does_not_stop_new_contexts(_) ->
+    Replace = <<"import sys; sys.modules['erlang'] = None">>,
+    ok = py_context:exec(py:context(1), Replace),
+    {ok, Ctx} = py_context:new(#{mode => worker}),
+    {ok, 4.0} = py_context:call(Ctx, math, sqrt, [16]),
+    {ok, <<"module">>} =
+        py_context:eval(Ctx, <<"type(erlang).__name__">>),
+    ok = py_context:stop(Ctx).
 
 a_crash_leaves_other_processes_alone(_) ->
     {Listen, Port} = py_case:listen(),
