@@ -13,16 +13,10 @@ namespace {
 // Batches in a row without a request for the context that reads them.
 constexpr unsigned kHandOversMax = 3;
 
-// What the limit of queued requests counts: not the news that an environment is to go, which nobody
-// waits for and which must not get lost.
-std::size_t count_of(const Request& request) noexcept {
-  return request.head.id == 0 ? 0 : 1;
-}
-
 std::size_t count_of(const std::deque<Request>& queue) noexcept {
   std::size_t count = 0;
   for (const Request& request : queue)
-    count += count_of(request);
+    count += request.queue_count();
   return count;
 }
 
@@ -150,7 +144,7 @@ std::optional<Request> Dispatcher::take(Inbox& inbox) {
       if (inbox.queue_.empty()) return std::nullopt;
       Request request = std::move(inbox.queue_.front());
       inbox.queue_.pop_front();
-      queued_ -= count_of(request);
+      queued_ -= request.queue_count();
       // Here and not outside: a request that counts as running may be interrupted.
       if (request.deadline == kNever || Clock::now() < request.deadline) {
         inbox.running_ = {};
@@ -207,13 +201,13 @@ void Dispatcher::submit(std::vector<Request>& requests) {
         unknown.push_back(request.head.id);
         continue;
       }
-      if (queued_ + count_of(request) > limits_.queued_max) {
+      if (queued_ + request.queue_count() > limits_.queued_max) {
         refused.push_back(request.head.id);
         continue;
       }
       Inbox& inbox = *at->second;
       note_deadline(request.deadline);
-      queued_ += count_of(request);
+      queued_ += request.queue_count();
       inbox.queue_.push_back(std::move(request));
       if (inbox.wake_owed_ || !(inbox.waiting_ || spinner_ == &inbox)) continue;
       inbox.wake_owed_ = true;
@@ -232,10 +226,7 @@ void Dispatcher::submit(std::vector<Request>& requests) {
   for (const std::uint64_t id : refused) {
     etf::ControlWriter term;
     term.tuple(3).atom("overloaded").integer(limits_.queued_max).integer(limits_.queued_max);
-    Bytes answer;
-    wire::put_answer_header(answer, wire::Op::error, id);
-    put_bytes(answer, term.bytes());
-    writer_.append(answer);
+    writer_.append(wire::make_answer(wire::Op::error, id, term.bytes()));
   }
   if (!unknown.empty() || !refused.empty()) writer_.try_flush();
 }
@@ -253,7 +244,7 @@ void Dispatcher::cancel(std::uint64_t id) {
     const auto same = [id](const Request& request) { return request.head.id == id; };
     const auto at = std::find_if(inbox->queue_.begin(), inbox->queue_.end(), same);
     if (at == inbox->queue_.end()) continue;
-    queued_ -= count_of(*at);
+    queued_ -= at->queue_count();
     inbox->queue_.erase(at);
     break;
   }
@@ -279,10 +270,7 @@ void Dispatcher::answer_error(std::uint64_t id, const char* reason) {
   if (id == 0) return;
   etf::ControlWriter term;
   term.atom(reason);
-  Bytes answer;
-  wire::put_answer_header(answer, wire::Op::error, id);
-  put_bytes(answer, term.bytes());
-  writer_.append(answer);
+  writer_.append(wire::make_answer(wire::Op::error, id, term.bytes()));
 }
 
 }  // namespace pyport::link

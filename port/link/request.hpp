@@ -1,6 +1,8 @@
 // A run message on its way to a context.
 #pragma once
 
+#include <cstddef>
+
 #include "core/payload.hpp"
 #include "sys/clock.hpp"
 #include "wire/message.hpp"
@@ -13,6 +15,9 @@ struct Request {
   Payload message;  // the whole message; `head` says where its term begins
 
   [[nodiscard]] ByteView term() const noexcept { return message.view().subspan(head.term_offset); }
+  // What the limit of queued requests counts: not the news that an environment is to go, which
+  // nobody waits for and which must not get lost.
+  [[nodiscard]] std::size_t queue_count() const noexcept { return head.id == 0 ? 0 : 1; }
 };
 
 }  // namespace pyport::link

@@ -241,10 +241,7 @@ void Session::info(std::uint64_t id) {
 }
 
 void Session::answer(wire::Op op, std::uint64_t id, const Bytes& term) {
-  Bytes message;
-  wire::put_answer_header(message, op, id);
-  put_bytes(message, term);
-  writer_.append(message);
+  writer_.append(wire::make_answer(op, id, term));
 }
 
 void Session::refuse(std::uint64_t id, const Error& error) {

@@ -38,8 +38,8 @@ void Dispatcher::run_standby() {
     }
     const bool unread = reader_ == Reader::nobody && (kicked_ || token_epoch_ == seen_epoch_);
     kicked_ = false;
-    if (unread) pay_wakes();
     if (unread) {
+      pay_wakes();
       stand_in();
     } else {
       sleep_until_needed();
@@ -116,7 +116,7 @@ Dispatcher::Verdicts Dispatcher::judge(TimePoint now) {
     const auto expired = [this, now, &verdicts](const Request& request) PYPORT_REQUIRES(mutex_) {
       if (request.deadline <= now) {
         verdicts.errors.emplace_back(request.head.id, "timeout");
-        queued_ -= request.head.id == 0 ? 0 : 1;
+        queued_ -= request.queue_count();
         return true;
       }
       next_deadline_ = std::min(next_deadline_, request.deadline);
@@ -170,10 +170,7 @@ void Dispatcher::die(const char* reason) {
   log_line(std::string("ends itself: ") + reason);
   etf::ControlWriter term;
   term.atom(reason);
-  Bytes event;
-  wire::put_answer_header(event, wire::Op::dying, 0);
-  put_bytes(event, term.bytes());
-  writer_.append(event);
+  writer_.append(wire::make_answer(wire::Op::dying, 0, term.bytes()));
   writer_.try_flush();
   kill_process_group();
 }

@@ -19,13 +19,10 @@
 
 #include "sys/fd.hpp"
 #include "sys/log.hpp"
+#include "sys/os_error.hpp"
 
 namespace pyport {
 namespace {
-
-Error os_error(const char* what) {
-  return Error{Errc::os, std::string(what) + ": " + std::strerror(errno)};
-}
 
 Result<Done> limit(__rlimit_resource resource, const char* what, std::uint64_t value) {
   const rlimit both{value, value};

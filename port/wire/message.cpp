@@ -46,6 +46,14 @@ void put_answer_header(Bytes& out, Op op, std::uint64_t id) {
   put_u64(out, id);
 }
 
+Bytes make_answer(Op op, std::uint64_t id, ByteView term) {
+  Bytes message;
+  message.reserve(kControlHeaderBytes + term.size());
+  put_answer_header(message, op, id);
+  put_bytes(message, term);
+  return message;
+}
+
 void put_output(Bytes& out, std::uint64_t context, Stream stream, ByteView text) {
   put_answer_header(out, Op::output, context);
   out.push_back(static_cast<std::uint8_t>(stream));

@@ -59,6 +59,9 @@ Result<Message> parse_message(ByteView message);
 // Starts an answer: `op:8 id:64`. The term follows.
 void put_answer_header(Bytes& out, Op op, std::uint64_t id);
 
+// A whole answer; `term` has its version byte.
+[[nodiscard]] Bytes make_answer(Op op, std::uint64_t id, ByteView term);
+
 // A whole OUTPUT message.
 enum class Stream : std::uint8_t { out = 1, err = 2 };
 void put_output(Bytes& out, std::uint64_t context, Stream stream, ByteView text);

@@ -71,10 +71,7 @@ bool is_well_formed(ByteView content) {
 }
 
 Bytes answer(Op op, std::uint64_t id, const ControlWriter& term) {
-  Bytes message;
-  pyport::wire::put_answer_header(message, op, id);
-  pyport::put_bytes(message, term.bytes());
-  return message;
+  return pyport::wire::make_answer(op, id, term.bytes());
 }
 
 TEST_CASE("golden vectors: what the BEAM sends is understood, what breaks the link is refused") {
