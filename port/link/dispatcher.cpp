@@ -63,6 +63,7 @@ void Dispatcher::forget(Inbox& inbox) {
   MutexLock lock(mutex_);
   if (wants_token_ == &inbox) wants_token_ = nullptr;
   std::erase(owed_, &inbox);
+  if (woken_ == &inbox) woken_ = nullptr;
   inboxes_.erase(inbox.context());
 }
 
@@ -115,7 +116,7 @@ bool Dispatcher::lead(Inbox& inbox) {
   unsigned handed_over = 0;
   pay_wakes();  // what another reader left
   do {
-    woke_other_ = false;
+    woken_ = nullptr;
     mutex_.unlock();
     source_->wait(Source::Spin::yes, kNever);
     source_->process();
@@ -123,11 +124,16 @@ bool Dispatcher::lead(Inbox& inbox) {
     // The token follows the work: a context that only hands over leaves it to the one it woke, so
     // that calls to that one wake nobody. Not at the first time, or two busy contexts would pass
     // the token to and fro.
-    if (woke_other_) leave_to_other = ++handed_over >= kHandOversMax;
+    // Nor when that one is done already and waits again: then nobody would read.
+    if (woken_ != nullptr) leave_to_other = ++handed_over >= kHandOversMax && !waits(*woken_);
   } while (inbox.queue_.empty() && !inbox.closed_ && !leave_to_other);
   leader_ = nullptr;
   release_token();
   return leave_to_other && inbox.queue_.empty();
+}
+
+bool Dispatcher::waits(const Inbox& inbox) const {
+  return inbox.queue_.empty() && (inbox.waiting_ || spinner_ == &inbox);
 }
 
 void Dispatcher::release_token() {
@@ -212,7 +218,7 @@ void Dispatcher::submit(std::vector<Request>& requests) {
       if (inbox.wake_owed_ || !(inbox.waiting_ || spinner_ == &inbox)) continue;
       inbox.wake_owed_ = true;
       owed_.push_back(&inbox);
-      woke_other_ = true;
+      woken_ = &inbox;
     }
     // A reader that has work itself runs that first: woken now, the others would only wait for the
     // GIL.

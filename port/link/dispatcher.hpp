@@ -155,6 +155,8 @@ class Dispatcher {
   void pay_wakes() PYPORT_REQUIRES(mutex_);
   // Spins if nobody else does, then sleeps. Returns when there may be work or the token.
   void await_work(Inbox& inbox) PYPORT_REQUIRES(mutex_);
+  // Has nothing to do, and looks again only when it is woken.
+  [[nodiscard]] bool waits(const Inbox& inbox) const PYPORT_REQUIRES(mutex_);
   void release_token() PYPORT_REQUIRES(mutex_);
   void note_deadline(TimePoint deadline) PYPORT_REQUIRES(mutex_);
   void sleep_until_needed() PYPORT_REQUIRES(mutex_);
@@ -185,7 +187,7 @@ class Dispatcher {
   std::vector<Inbox*> owed_ PYPORT_GUARDED_BY(mutex_);       // have work, and are not awake yet
   std::atomic<bool> owes_wakes_{false};                      // owed_ is not empty
   Inbox* spinner_ PYPORT_GUARDED_BY(mutex_) = nullptr;       // waits without sleeping; one at most
-  bool woke_other_ PYPORT_GUARDED_BY(mutex_) = false;        // submit() woke a sleeping context
+  Inbox* woken_ PYPORT_GUARDED_BY(mutex_) = nullptr;         // the last that submit() gave work
   TimePoint next_deadline_ PYPORT_GUARDED_BY(mutex_) = kNever;  // none is earlier
 
   // The standby thread.

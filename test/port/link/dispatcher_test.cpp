@@ -47,7 +47,9 @@ class FakeSource final : public Source {
       batch.swap(arrived_);
     }
     if (!batch.empty()) last_reader.store(std::this_thread::get_id());
-    if (!batch.empty()) dispatcher_.submit(batch);
+    if (batch.empty()) return;
+    dispatcher_.submit(batch);
+    if (after_submit) after_submit();
   }
   void wake() noexcept override {
     MutexLock lock(mutex_);
@@ -57,6 +59,7 @@ class FakeSource final : public Source {
   }
   std::atomic<int> wake_count{0};
   std::atomic<std::thread::id> last_reader{};
+  std::function<void()> after_submit;  // by whoever reads; set before the first put()
 
  private:
   Dispatcher& dispatcher_;
@@ -82,6 +85,7 @@ struct Rig {
   std::thread standby;
   std::vector<std::thread> threads;
   std::vector<std::uint32_t> contexts;
+  std::atomic<std::uint64_t> rounds{0};  // contexts that have answered and ask for more
 
   explicit Rig(milliseconds tick = milliseconds(1))
       : dispatcher(writer, DispatchLimits{100, microseconds(50), tick, 0}), source(dispatcher) {
@@ -119,6 +123,7 @@ struct Rig {
         }
         dispatcher.wake_others();
         writer.flush();
+        rounds.fetch_add(1);
       }
     });
     return *inbox;
@@ -253,6 +258,25 @@ TEST_CASE("dispatcher: the context that has the work reads the link itself") {
   }
   // Whoever read the first requests handed them over; from then on there is nothing to hand over.
   CHECK(own_reads >= 190);
+}
+
+TEST_CASE("dispatcher: the link stays read when the woken context is done before the reader lets go") {
+  Rig rig(milliseconds(60'000));  // no tick helps
+  // The reader goes on when the other context has answered and, most likely, waits again.
+  rig.source.after_submit = [&rig, reads = std::uint64_t{0}]() mutable {
+    ++reads;
+    const TimePoint enough = Clock::now() + microseconds(500);
+    while (rig.rounds.load() < reads && Clock::now() < enough)
+      std::this_thread::yield();
+    for (int turn = 0; turn < 100; ++turn)
+      std::this_thread::yield();
+  };
+  rig.context(1, [](const Request&) {});
+  rig.context(2, [](const Request&) {});
+  for (std::uint64_t id = 1; id <= 200; ++id) {
+    rig.source.put(1 + static_cast<std::uint32_t>(id / 10 % 2), id);
+    REQUIRE(rig.answer().id == id);
+  }
 }
 
 TEST_CASE("dispatcher: a deadline covers the time in the queue, and only its own request") {
