@@ -135,23 +135,28 @@ class Buffer final : public Waitable, public std::enable_shared_from_this<Buffer
   struct Position {
     std::uint64_t read = 0;     // of the next byte that a read returns
     std::uint64_t written = 0;  // behind the last byte
-    std::uint64_t kept = 0;     // of the oldest byte that can be sought
+    std::uint64_t kept = 0;     // of the oldest byte that can be sought; never behind a pinned one
     BufferState state = BufferState::open;
     bool reader_closed = false;
     [[nodiscard]] std::uint64_t unread() const noexcept { return written - read; }
   };
   [[nodiscard]] Position position();
-  // False: `position` is not within [kept, written].
+  // False: `position` is not within [kept, written]. Going forward counts as reading.
   [[nodiscard]] bool seek(std::uint64_t position);
   // What is there stays readable; the writer is told.
   void close_reader();
   // Gives back the memory and the file of a buffer that is over and read to its end.
   void discard_content();
 
-  // One wait of an event loop for Need::some: `notifier` gets `token` once, at once if there is
-  // something already. The notifier lives until then or until forget_waiter().
-  void add_waiter(Notifier& notifier, std::uint64_t token);
-  void forget_waiters(const Notifier& notifier);
+  // One wait of an event loop: `notifier` gets `token` once, when wait() with the same `need` and
+  // `max` would return; at once if it would already. What wait() does so that the reader and the
+  // writer do not wait for each other (spill, more credit) is done here too. Owners of the
+  // notifier: its loop and, until the token was given or forgotten, the buffer.
+  void add_waiter(const std::shared_ptr<Notifier>& notifier,
+                  std::uint64_t token,
+                  Need need,
+                  std::size_t max);
+  void forget_waiter(const Notifier& notifier, std::uint64_t token);
 
   void wake_all() noexcept override;
 
