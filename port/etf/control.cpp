@@ -123,6 +123,13 @@ Result<std::uint32_t> read_context(ByteView term) {
   return take_context(in);
 }
 
+Result<std::uint64_t> read_natural(ByteView term) {
+  PYPORT_TRY(EiReader in, EiReader::open(term));
+  std::uint64_t number = 0;
+  if (!in.natural(number)) return bad("expected an integer from 0 to 18446744073709551615");
+  return number;
+}
+
 struct ControlWriter::Buffer {
   Buffer() { PYPORT_CHECK(ei_x_new_with_version(&x) == 0); }
   ~Buffer() { ei_x_free(&x); }

@@ -26,6 +26,9 @@ struct ContextOpen {
 // A context number.
 [[nodiscard]] Result<std::uint32_t> read_context(ByteView term);
 
+// Any other number: that of a buffer.
+[[nodiscard]] Result<std::uint64_t> read_natural(ByteView term);
+
 // Builds one term, version byte included. Calls chain: map(1).atom("a").integer(1).
 class ControlWriter {
  public:

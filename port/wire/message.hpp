@@ -48,6 +48,7 @@ inline constexpr std::uint8_t kFlagArraysAsBinary = 0x02;
 inline constexpr std::size_t kLengthBytes = 4;
 inline constexpr std::size_t kControlHeaderBytes = 9;
 inline constexpr std::size_t kRunHeaderBytes = 26;
+inline constexpr std::size_t kBufferNewBytes = 1 + 4 + 3 * 8;  // up to the reference
 
 // A message to the program. `term_offset` is where its external term begins in the message.
 struct Message {
@@ -62,9 +63,26 @@ struct Message {
 
 // True for the operations that run on a context's thread.
 [[nodiscard]] bool is_run(Op op) noexcept;
+// True for the operations on a buffer, whose `id` is the buffer's number and which no one answers.
+[[nodiscard]] bool is_buffer(Op op) noexcept;
 
 // Reads the header of one message. An error names what was read and breaks the link.
 Result<Message> parse_message(ByteView message);
+
+// What BUFFER_NEW says about the buffer.
+struct BufferNew {
+  static constexpr std::uint32_t kWindowBytesMin = 64U << 10;
+  static constexpr std::uint64_t kNoLength = ~std::uint64_t{0};
+
+  bool retain_all = false;
+  std::uint32_t window = 0;  // a power of two, at least kWindowBytesMin
+  std::uint64_t length = kNoLength;
+  std::uint64_t bytes_max = 0;
+  std::uint64_t overflow_threshold = 0;
+  ByteView reference;  // its external term behind the version byte; not empty; points into `body`
+};
+// `body` is what follows the header of a BUFFER_NEW. An error breaks the link.
+Result<BufferNew> parse_buffer_new(ByteView body);
 
 // Starts an answer: `op:8 id:64`. The term follows.
 void put_answer_header(Bytes& out, Op op, std::uint64_t id);
@@ -75,5 +93,10 @@ void put_answer_header(Bytes& out, Op op, std::uint64_t id);
 // A whole OUTPUT message.
 enum class Stream : std::uint8_t { out = 1, err = 2 };
 void put_output(Bytes& out, std::uint64_t context, Stream stream, ByteView text);
+
+// Whole messages about buffer `number`. `why` is a store::BufferState.
+[[nodiscard]] Bytes make_credit(std::uint64_t number, std::uint64_t up_to);
+[[nodiscard]] Bytes make_refused(std::uint64_t number, std::uint8_t why);
+[[nodiscard]] Bytes make_forgotten(std::uint64_t number);
 
 }  // namespace pyport::wire

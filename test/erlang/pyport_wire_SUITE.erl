@@ -61,6 +61,14 @@ write({output, Context, Stream, Text}) ->
     pyport_wire:output(Context, Stream, Text);
 write({dying, Term}) ->
     pyport_wire:dying(Term);
+write({buffer_new, Number, Options}) ->
+    without_length(pyport_wire:buffer_new(Number, Options));
+write({buffer, Op, Number, Data}) ->
+    without_length(pyport_wire:buffer(Op, Number, Data));
+write({buffer, Number, Event}) ->
+    pyport_wire:buffer_event(Number, Event);
+write({bulk, Id}) ->
+    pyport_wire:bulk(Id);
 write({Kind, Id, Term}) ->
     pyport_wire:answer(Kind, Id, Term).
 

@@ -20,7 +20,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     walked += message.value().size();
     if (message.value().empty() || walked > size) std::abort();
     auto head = pyport::wire::parse_message(message.value());
-    if (head.ok() && head.value().term_offset > message.value().size()) std::abort();
+    if (!head.ok()) continue;
+    if (head.value().term_offset > message.value().size()) std::abort();
+    if (head.value().op != pyport::wire::Op::buffer_new) continue;
+    const auto body = message.value().subspan(head.value().term_offset);
+    const auto made = pyport::wire::parse_buffer_new(body);
+    if (made.ok() && made.value().reference.empty()) std::abort();
   }
   return 0;
 }

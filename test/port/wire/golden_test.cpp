@@ -50,6 +50,12 @@ bool term_is_well_formed(Op op, ByteView term) {
       return pyport::etf::split_eval(term).ok();
     case Op::exec:
       return pyport::etf::split_exec(term).ok();
+    case Op::buffer_new:
+      return pyport::wire::parse_buffer_new(term).ok();
+    case Op::buffer_write:
+      return true;
+    case Op::buffer_info:
+      return pyport::etf::read_natural(term).ok();
     default:
       return term.empty();
   }
@@ -111,6 +117,41 @@ TEST_CASE("golden vectors: what the program writes itself is what they say") {
   Bytes line;
   pyport::wire::put_output(line, 1, pyport::wire::Stream::out, as_bytes("h\xc3\xa9"));
   CHECK(vectors.at("from.output_stdout") == line);
+}
+
+TEST_CASE(
+    "golden vectors: what the program says about buffers and the bulk lane is what they say") {
+  const auto vectors = read_vectors();
+  Bytes bulk;
+  pyport::wire::put_answer_header(bulk, Op::bulk, 1);
+  CHECK(vectors.at("from.bulk") == bulk);
+  CHECK(vectors.at("from.buffer_credit") == pyport::wire::make_credit(1, 4U << 20));
+  CHECK(vectors.at("from.buffer_refused") == pyport::wire::make_refused(1, 3));
+  CHECK(vectors.at("from.buffer_forgotten") == pyport::wire::make_forgotten(1));
+}
+
+TEST_CASE("golden vectors: a BUFFER_NEW says what they describe") {
+  const auto vectors = read_vectors();
+  const ByteView stream = ByteView(vectors.at("to.buffer_new"));
+  auto head = pyport::wire::parse_message(stream);
+  REQUIRE(head.ok());
+  CHECK(head.value().id == 1);
+  auto parsed = pyport::wire::parse_buffer_new(stream.subspan(head.value().term_offset));
+  REQUIRE(parsed.ok());
+  CHECK_FALSE(parsed.value().retain_all);
+  CHECK(parsed.value().window == 2U << 20);
+  CHECK(parsed.value().length == pyport::wire::BufferNew::kNoLength);
+  CHECK(parsed.value().bytes_max == ~std::uint64_t{0});
+  CHECK(parsed.value().overflow_threshold == 1U << 20);
+  CHECK(parsed.value().reference[0] == 'Z');  // NEWER_REFERENCE_EXT, no version byte
+
+  const ByteView known = ByteView(vectors.at("to.buffer_new_length"));
+  parsed = pyport::wire::parse_buffer_new(known.subspan(pyport::wire::kControlHeaderBytes));
+  REQUIRE(parsed.ok());
+  CHECK(parsed.value().retain_all);
+  CHECK(parsed.value().window == 65536);
+  CHECK(parsed.value().length == 1000);
+  CHECK(parsed.value().bytes_max == 4096);
 }
 
 }  // namespace
