@@ -1,12 +1,13 @@
-// A stream of bytes with one writing side (the BEAM) and one reading side (Python), docs/buffers.md.
+// A stream of bytes with one writing side (the BEAM) and one reading side (Python),
+// docs/buffers.md.
 //
 // Positions count from the first byte ever written. Content lies at contiguous addresses wherever a
 // member gives out a view, and a byte that was given out neither moves nor changes while its view
 // is held: growing, pruning, spilling and closing leave pinned memory alone.
 //
-// Where content is: a block on the heap while all of it fits `overflow_threshold`; beyond that, with
-// Retain::unread, a ring of `window` bytes that the reader keeps emptying; with Retain::all, or when
-// the reader does not keep up, an unlinked temporary file that is read through a mapping.
+// Where content is: a block on the heap while all of it fits `overflow_threshold`; beyond that,
+// with Retain::unread, a ring of `window` bytes that the reader keeps emptying; with Retain::all,
+// or when the reader does not keep up, an unlinked temporary file that is read through a mapping.
 //
 // Any thread, unless it says otherwise. No member blocks but wait() and, on a slow disk, those that
 // write to the file. The mutex is a leaf: events are told outside it.
@@ -27,6 +28,11 @@
 
 namespace pyport::store {
 
+// How long a reader looks for bytes before it sleeps. A thread that sleeps costs 50 us to wake.
+inline constexpr microseconds kSpinDefault{20};
+// Copying up to so much under the mutex costs less than pinning it.
+inline constexpr std::size_t kCopyBytesMax = std::size_t{4} << 10;
+
 enum class Retain : std::uint8_t {
   unread = 0,  // bytes that were read may be dropped once the content exceeds overflow_threshold
   all = 1,     // every byte stays and can be sought again
@@ -43,12 +49,12 @@ struct BufferOptions {
 // Why no more bytes come in.
 enum class BufferState : std::uint8_t {
   open = 0,
-  ended = 1,           // the writer closed it, the content is whole
-  writer_died = 2,     // before it closed it, or before the announced length was reached
-  reader_closed = 3,   // Python's close(): writes are refused
-  no_space = 4,        // the file system is full, or the file cannot be written
-  too_large = 5,       // more than bytes_max or the announced length was sent
-  too_many = 6,        // never made: the limit of buffers is reached
+  ended = 1,          // the writer closed it, the content is whole
+  writer_died = 2,    // before it closed it, or before the announced length was reached
+  reader_closed = 3,  // Python's close(): writes are refused
+  no_space = 4,       // the file system is full, or the file cannot be written
+  too_large = 5,      // more than bytes_max or the announced length was sent
+  too_many = 6,       // never made: the limit of buffers is reached
 };
 
 // What the writing side is told. Called without the buffer's mutex, by whichever thread caused it,
@@ -66,22 +72,30 @@ class BufferEvents {
 
 class Buffer final : public Waitable, public std::enable_shared_from_this<Buffer> {
  public:
-  // `number` names it in events. Budget and events outlive it.
-  Buffer(std::uint64_t number, const BufferOptions& options, Budget& budget, BufferEvents& events);
+  // `number` names it in events. Budget and events outlive it. `reference` is the external term
+  // that stands for it in the BEAM, without its version byte; empty for a buffer that has none.
+  Buffer(std::uint64_t number,
+         const BufferOptions& options,
+         Budget& budget,
+         BufferEvents& events,
+         Bytes reference = {});
   ~Buffer() override;
 
   // --- the writing side: one thread at a time, but append() may come at any moment ---
 
   // Memory for the next bytes: not empty, at most `bytes` long, maybe shorter. The caller fills a
   // prefix of it and calls commit() once with the length of that. Empty: no more bytes are taken
-  // (state() says why); the caller throws the data away.
+  // (state() says why); the caller throws the data away, and does not commit. `bytes` is what is
+  // about to come: it decides where the content goes. REQUIRES: bytes > 0. Waits for an append()
+  // of another thread that is writing to the file.
   [[nodiscard]] std::span<std::uint8_t> reserve(std::size_t bytes);
   void commit(std::size_t bytes);
   // reserve, copy and commit in one. While another thread holds a reservation the bytes are kept
   // aside and follow it.
   void append(ByteView bytes);
   // No more bytes come: ended or writer_died. Later calls change nothing. An announced length that
-  // was not reached makes writer_died of ended.
+  // was not reached makes writer_died of ended, one that was reached makes ended of writer_died.
+  // While a thread holds a reservation, the end comes with its commit.
   void end(BufferState how);
   // A writer waits for credit and has got none for a while: if the reader stands still the content
   // goes to the file, so that the writer can go on.
@@ -98,8 +112,14 @@ class Buffer final : public Waitable, public std::enable_shared_from_this<Buffer
   enum class Wait : std::uint8_t { ready, ended, interrupted, timed_out };
   // Blocks (never with the GIL) until `need` holds within `max` bytes from the read position
   // (ready), nothing more can come (ended: what there is may be less), or the wait is broken off.
-  // `max` 0 is no limit. `point` may be null.
-  Wait wait(Need need, std::size_t max, TimePoint until, InterruptPoint* point);
+  // `max` 0 is no limit; `max` bytes satisfy every need. Whole content makes Need::end ready;
+  // content that was cut off, or closed by the reader, makes it ended. `point` may be null; with
+  // one the buffer must be owned by a shared_ptr. Looks for `spin` before it sleeps.
+  Wait wait(Need need,
+            std::size_t max,
+            TimePoint until,
+            InterruptPoint* point,
+            microseconds spin = kSpinDefault);
   // The same question without waiting; nullopt: it would block.
   [[nodiscard]] std::optional<Wait> poll(Need need, std::size_t max);
 
@@ -114,9 +134,11 @@ class Buffer final : public Waitable, public std::enable_shared_from_this<Buffer
 
    private:
     friend class Buffer;
-    std::shared_ptr<Buffer> buffer_;  // owners: this pin and whoever else holds the buffer
+    std::shared_ptr<Buffer> buffer_;  // owners: this pin and whoever else holds the buffer; null
+                                      // if nothing waits for the bytes to be let go of
     std::shared_ptr<void> memory_;    // owners: the pins of it and, until it moves on, the buffer
     std::uint64_t position_ = 0;
+    std::uint32_t stage_ = 0;  // which stage of the buffer the bytes belong to
     ByteView bytes_;
   };
   // Takes up to `max` unread bytes (0: all there is) and moves the read position behind them. May
@@ -125,8 +147,15 @@ class Buffer final : public Waitable, public std::enable_shared_from_this<Buffer
   // The unread bytes without moving. All of them are at one address. Fewer than there are only if
   // the mapping for all was refused (then `too_large` is an Error).
   [[nodiscard]] Result<Pin> peek(std::size_t max);
-  // take() up to and with the first newline, at most `max` bytes (0: no limit).
+  // take() up to and with the first newline, at most `max` bytes (0: no limit). Without a newline
+  // it takes what there is.
   [[nodiscard]] Pin take_line(std::size_t max);
+  // For short reads: if a whole line is there and fits `to` it is copied, the read position moves
+  // behind it, and the result is its length. 0: there is none; use wait() and take_line().
+  [[nodiscard]] std::size_t copy_line(std::span<std::uint8_t> to);
+  // The same for bytes: copies what is there, up to to.size() and at most kCopyBytesMax; 0:
+  // nothing.
+  [[nodiscard]] std::size_t copy(std::span<std::uint8_t> to);
 
   // Where `needle` begins, counted from the read position, looking in [from, to) of the unread
   // bytes.
@@ -135,7 +164,7 @@ class Buffer final : public Waitable, public std::enable_shared_from_this<Buffer
   struct Position {
     std::uint64_t read = 0;     // of the next byte that a read returns
     std::uint64_t written = 0;  // behind the last byte
-    std::uint64_t kept = 0;     // of the oldest byte that can be sought; never behind a pinned one
+    std::uint64_t kept = 0;     // of the oldest byte that can be sought; never behind `read`
     BufferState state = BufferState::open;
     bool reader_closed = false;
     [[nodiscard]] std::uint64_t unread() const noexcept { return written - read; }
@@ -162,6 +191,7 @@ class Buffer final : public Waitable, public std::enable_shared_from_this<Buffer
 
   [[nodiscard]] const BufferOptions& options() const noexcept { return options_; }
   [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
+  [[nodiscard]] ByteView reference() const noexcept { return reference_; }
   struct Usage {
     std::uint64_t memory_bytes;
     std::uint64_t file_bytes;
@@ -169,9 +199,10 @@ class Buffer final : public Waitable, public std::enable_shared_from_this<Buffer
   [[nodiscard]] Usage usage();
 
  private:
-  struct Inside;  // store/buffer.cpp
+  struct Inside;  // store/buffer_inside.hpp
   const std::uint64_t number_;
   const BufferOptions options_;
+  const Bytes reference_;
   std::unique_ptr<Inside> inside_;
 };
 

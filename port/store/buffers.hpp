@@ -3,12 +3,16 @@
 // A buffer is here from BUFFER_NEW until BUFFER_DROP. One that Python held, let go of, and that is
 // closed and drained gives its content back at once and leaves when kDrainedCountMax others have
 // come to that after it: until then its reference still becomes a PyBuffer at its end. Python may
-// hold one longer than it is here. Any thread; no member blocks.
+// hold one longer than it is here. Any thread; no member blocks. The mutex is a leaf: events are
+// told and buffers die outside it.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 
 #include "core/bytes.hpp"
@@ -18,23 +22,29 @@
 
 namespace pyport::store {
 
+inline constexpr std::size_t kDrainedCountMax = 1024;
+
 class Buffers {
  public:
   Buffers(BudgetLimits limits, BufferEvents& events, std::size_t count_max);
+  Buffers(const Buffers&) = delete;
+  Buffers& operator=(const Buffers&) = delete;
 
   // `reference` is the external term without its version byte. An error: the limit of buffers is
-  // reached, or the number or the reference is known.
+  // reached (too_large), or the number or the reference is known (protocol).
   Result<Done> create(std::uint64_t number, ByteView reference, const BufferOptions& options);
-  // Null: there is none (any more).
+  // Null: there is none (any more). Without any buffer this takes no lock.
   [[nodiscard]] std::shared_ptr<Buffer> find(std::uint64_t number);
   [[nodiscard]] std::shared_ptr<Buffer> find(ByteView reference);
+  // Buffer::end(), for one that may be drained and let go of already. Unknown numbers are ignored.
+  void end(std::uint64_t number, BufferState how);
   // Nobody in the BEAM uses it any more. If it was open its writer died.
   void drop(std::uint64_t number);
   // Python has an object for it; balanced by released().
   void held(const std::shared_ptr<Buffer>& buffer);
   void released(const std::shared_ptr<Buffer>& buffer);
-  // Empty for a buffer without a reference.
-  [[nodiscard]] Bytes reference_of(const Buffer& buffer);
+  // Empty for a buffer without a reference; one that was dropped keeps it.
+  [[nodiscard]] static Bytes reference_of(const Buffer& buffer);
 
   struct Counts {
     std::size_t count;
@@ -43,6 +53,29 @@ class Buffers {
   };
   [[nodiscard]] Counts counts();
   [[nodiscard]] Budget& budget() noexcept { return budget_; }
+
+ private:
+  struct Entry {
+    std::shared_ptr<Buffer> buffer;  // owners: this registry, PyBuffers, and who writes just now
+    std::uint32_t held_count = 0;
+    bool was_held = false;
+    bool drained = false;  // its number is in drained_
+  };
+  // Takes it out of both tables.
+  [[nodiscard]] std::shared_ptr<Buffer> take_locked(std::uint64_t number) PYPORT_REQUIRES(mutex_);
+  // If Python has let go of it and nothing more can come: gives back its content, and forgets the
+  // one that came to that kDrainedCountMax ago.
+  void retire(const std::shared_ptr<Buffer>& buffer) PYPORT_EXCLUDES(mutex_);
+
+  const std::size_t count_max_;
+  BufferEvents& events_;
+  Budget budget_;
+  std::atomic<std::size_t> count_{0};
+  Mutex mutex_;
+  std::unordered_map<std::uint64_t, Entry> by_number_ PYPORT_GUARDED_BY(mutex_);
+  // The keys are the buffers' own copies.
+  std::unordered_map<std::string_view, std::uint64_t> by_reference_ PYPORT_GUARDED_BY(mutex_);
+  std::deque<std::uint64_t> drained_ PYPORT_GUARDED_BY(mutex_);  // may hold numbers that are gone
 };
 
 }  // namespace pyport::store
