@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <filesystem>
 #include <string_view>
 #include <system_error>
@@ -58,6 +59,30 @@ constexpr NumberOption kNumbers[] = {
      kBytesMax,
      "address space, and resident memory; 0 is no limit"},
     {"cpu-limit", "s", &Config::cpu_limit, 0, 1'000'000'000, "CPU time; 0 is no limit"},
+    {"bulk-threshold",
+     "bytes",
+     &Config::bulk_threshold,
+     0,
+     std::uint64_t{1} << 31,
+     "answers of so many bytes or more take the bulk lane; 0 is never"},
+    {"buffer-memory-max",
+     "bytes",
+     &Config::buffer_memory_max,
+     0,
+     kBytesMax,
+     "what all buffers hold in memory; more goes to files"},
+    {"resource-bytes-max",
+     "bytes",
+     &Config::resource_bytes_max,
+     0,
+     kBytesMax,
+     "what all buffers hold in memory and files; writers wait beyond it"},
+    {"buffers-max",
+     "buffers",
+     &Config::buffers_max,
+     1,
+     10'000'000,
+     "buffers at once; more are refused"},
     {"output-lines-per-s",
      "lines/s",
      &Config::output_lines_per_s,
@@ -86,6 +111,10 @@ struct TextOption {
 
 constexpr TextOption kTexts[] = {
     {"stdio", &Config::stdio, "unix socket that takes stdout and stderr"},
+    {"bulk", &Config::bulk, "unix socket that takes the bulk lane (default: there is none)"},
+    {"tmp-dir",
+     &Config::tmp_dir,
+     "directory of the files of buffers (default: $TMPDIR, or else /tmp)"},
     {"lib",
      &Config::library,
      "directory that holds the Python package `erlang` (default: `python` beside the program)"},
@@ -147,6 +176,11 @@ std::string default_library() {
   return error ? std::string() : (program.parent_path() / "python").string();
 }
 
+std::string default_tmp_dir() {
+  const char* const named = std::getenv("TMPDIR");
+  return named != nullptr && *named != '\0' ? named : "/tmp";
+}
+
 void help_line(std::string& out, std::string left, std::string_view right) {
   constexpr std::size_t kColumn = 34;
   left.resize(std::max(left.size() + 1, kColumn), ' ');
@@ -170,6 +204,7 @@ Result<Config> parse_command_line(std::span<const char* const> arguments) {
                parse_option(config, argument.substr(2, equals - 2), argument.substr(equals + 1)));
   }
   if (config.library.empty()) config.library = default_library();
+  if (config.tmp_dir.empty()) config.tmp_dir = default_tmp_dir();
   return config;
 }
 

@@ -19,6 +19,8 @@ struct Config {
   Action action = Action::run;
 
   std::string stdio;
+  std::string bulk;
+  std::string tmp_dir;  // by default $TMPDIR, else /tmp
   std::string library;  // by default `python` beside the program
   std::string python = PYPORT_PYTHON_EXECUTABLE;
   std::vector<std::string> python_path;
@@ -31,6 +33,10 @@ struct Config {
   std::optional<milliseconds> kill_after;  // none: never
   std::uint64_t memory_limit = 0;
   std::uint64_t cpu_limit = 0;
+  std::uint64_t bulk_threshold = std::uint64_t{64} << 10;  // 0: never
+  std::uint64_t buffer_memory_max = std::uint64_t{256} << 20;
+  std::uint64_t resource_bytes_max = std::uint64_t{16} << 30;
+  std::uint64_t buffers_max = 65536;
   std::uint64_t output_lines_per_s = 1000;
   std::uint64_t output_burst_lines = 2000;
   std::uint64_t output_line_bytes_max = 8192;

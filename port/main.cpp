@@ -6,8 +6,12 @@
 #include <thread>
 
 #include "config.hpp"
+#include "host/bulk.hpp"
+#include "host/store_events.hpp"
+#include "host/store_messages.hpp"
 #include "link/session.hpp"
 #include "py/contexts.hpp"
+#include "py/conversion_state.hpp"
 #include "py/interpreter.hpp"
 #include "sys/descriptors.hpp"
 #include "sys/log.hpp"
@@ -31,6 +35,8 @@ int run(const Config& config) {
   if (!fds.ok()) return fail(fds.error());
   const auto streams = set_standard_streams(config.stdio);
   if (!streams.ok()) return fail(streams.error());
+  auto bulk_fd = connect_bulk_lane(config.bulk);
+  if (!bulk_fd.ok()) return fail(bulk_fd.error());
 
   // With one processor whoever spins keeps the other side from running.
   const auto spin = microseconds(usable_cpus() > 1 ? config.spin_us : 0);
@@ -44,6 +50,12 @@ int run(const Config& config) {
                                        config.output_line_bytes_max};
   py::Output output(writer, reader_wake, output_limits);
   py::DecrefQueue decrefs;
+  host::StoreEvents events(writer, reader_wake);
+  store::Buffers buffers({config.buffer_memory_max, config.resource_bytes_max, config.tmp_dir},
+                         events,
+                         config.buffers_max);
+  link::Traffic traffic;
+  host::Bulk bulk(std::move(bulk_fd).value(), traffic);
   const auto python = py::start_interpreter(
       {config.python, config.library, config.python_path, microseconds(config.switch_interval_us)});
   if (!python.ok()) return fail(python.error());
@@ -53,23 +65,30 @@ int run(const Config& config) {
   // Not even released at the end: the process ends as a whole.
   PyObject* const pristine = py::make_pristine_namespace().release();
   if (pristine == nullptr) return fail({Errc::python, "no namespace"});
+  py::buffers = &buffers;
   py::Shared shared{dispatcher,
                     writer,
                     output,
                     decrefs,
                     pristine,
-                    config.frame_bytes_max - wire::kControlHeaderBytes};
+                    config.frame_bytes_max - wire::kControlHeaderBytes,
+                    buffers,
+                    config.bulk_threshold == 0 ? nullptr : bulk.writer(),
+                    config.bulk_threshold};
   link::HostFacts facts = py::python_facts();
   facts.packet_bytes_max = static_cast<std::uint32_t>(config.frame_bytes_max);
   PyThreadState* const main_state = py::gil.leave();
 
   py::Contexts contexts(shared);
-  link::Session session(
-      reader, writer, dispatcher, contexts, reader_wake, facts, {spin, config.kill_after});
+  host::StoreMessages store_messages(buffers, events);
+  link::Messages messages(
+      writer, dispatcher, contexts, store_messages, traffic, facts, config.kill_after);
+  link::Session session(reader, writer, messages, reader_wake, spin);
   dispatcher.connect(session, contexts);
   link::Inbox* const main_inbox = dispatcher.open(0, config.kill_after);
   const std::thread standby([&dispatcher] { dispatcher.run_standby(); });
   const std::thread interrupter([&contexts] { contexts.run_interrupter(py::new_thread_state()); });
+  bulk.start({messages, writer, reader_wake, config.frame_bytes_max}, buffers);
   // Behind the threads: their stacks are not what the user meant to limit.
   const auto limited = limit_process(config.memory_limit, config.cpu_limit);
   if (!limited.ok()) exit_process(static_cast<Exit>(fail(limited.error())));

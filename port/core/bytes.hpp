@@ -4,13 +4,37 @@
 
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace pyport {
 
-using Bytes = std::vector<std::uint8_t>;
+// What resize() adds is not initialised: zeroing a megabyte that is filled next takes as long as
+// filling it.
+template <class T>
+struct UninitialisedAllocator : std::allocator<T> {
+  template <class U>
+  struct rebind {
+    using other = UninitialisedAllocator<U>;
+  };
+  UninitialisedAllocator() noexcept = default;
+  template <class U>
+  // NOLINTNEXTLINE(google-explicit-constructor) -- allocators convert
+  UninitialisedAllocator(const UninitialisedAllocator<U>&) noexcept {}
+  template <class U>
+  void construct(U* at) noexcept {
+    ::new (static_cast<void*>(at)) U;  // tidy: allow new-delete -- placement, without a value
+  }
+  template <class U, class... Arguments>
+  void construct(U* at, Arguments&&... arguments) {
+    std::construct_at(at, std::forward<Arguments>(arguments)...);
+  }
+};
+
+using Bytes = std::vector<std::uint8_t, UninitialisedAllocator<std::uint8_t>>;
 using ByteView = std::span<const std::uint8_t>;
 
 // REQUIRES: `from` points at as many readable bytes as the name says.

@@ -195,7 +195,9 @@ void Dispatcher::wake_others() {
   pay_wakes();
 }
 
-void Dispatcher::submit(std::vector<Request>& requests) {
+void Dispatcher::submit(std::vector<Request>& requests, Submitter submitter) {
+  const bool by_reader = submitter == Submitter::reader;
+  bool end_wait = false;
   std::vector<std::uint64_t> unknown;
   std::vector<std::uint64_t> refused;
   {
@@ -215,18 +217,20 @@ void Dispatcher::submit(std::vector<Request>& requests) {
       note_deadline(request.deadline);
       queued_ += request.queue_count();
       inbox.queue_.push_back(std::move(request));
+      end_wait = end_wait || (!by_reader && leader_ == &inbox);
       if (inbox.wake_owed_ || !(inbox.waiting_ || spinner_ == &inbox)) continue;
       inbox.wake_owed_ = true;
       owed_.push_back(&inbox);
-      woken_ = &inbox;
+      if (by_reader) woken_ = &inbox;
     }
     // A reader that has work itself runs that first: woken now, the others would only wait for the
     // GIL.
-    const bool reader_is_busy = leader_ != nullptr && !leader_->queue_.empty();
+    const bool reader_is_busy = by_reader && leader_ != nullptr && !leader_->queue_.empty();
     owes_wakes_.store(!owed_.empty());
     if (!reader_is_busy) pay_wakes();
   }
   requests.clear();
+  if (end_wait) source_->wake();
   for (const std::uint64_t id : unknown)
     answer_error(id, "no_context");
   for (const std::uint64_t id : refused) {

@@ -117,8 +117,12 @@ class Dispatcher {
 
   // --- who reads the link ---
 
-  // Queues what was read, in order, and empties `requests`. Wakes the contexts concerned.
-  void submit(std::vector<Request>& requests) PYPORT_EXCLUDES(mutex_);
+  // Queues what was read, in order, and empties `requests`. Wakes the contexts concerned; a reader
+  // that has work itself does so later (wake_others()), any other thread at once, and a context
+  // that reads the link stops waiting for it.
+  enum class Submitter { reader, other };
+  void submit(std::vector<Request>& requests, Submitter submitter = Submitter::reader)
+      PYPORT_EXCLUDES(mutex_);
   // Nobody waits for request `id` any more: forget it, or interrupt it.
   void cancel(std::uint64_t id) PYPORT_EXCLUDES(mutex_);
   // Interrupts what `context` runs. False: nothing runs there.

@@ -16,7 +16,9 @@ namespace {
 constexpr int kRequestsPerHold = 64;
 constexpr std::size_t kAnswerBytesPerHold = 256U << 10;
 // Memory that one huge answer needed is given back.
-constexpr std::size_t kKeptAnswerBytes = 1U << 20;
+constexpr std::size_t kKeptAnswerBytes = 4U << 20;
+// Writing so much takes a while: somebody else is to read the link meanwhile.
+constexpr std::size_t kLongWriteBytes = 4U << 20;
 
 Bytes bad_request(const std::string& why) {
   etf::ControlWriter term;
@@ -40,7 +42,7 @@ void Context::run(PyThreadState* thread) {
       serve_waiting();
     }
     shared_.dispatcher.wake_others();
-    shared_.writer.flush();
+    send_answers();
   }
   GilHeld held(thread);
   cache_.clear();
@@ -56,7 +58,7 @@ void Context::serve_waiting() {
     const auto request = shared_.dispatcher.take(inbox_);
     if (!request) break;
     serve(*request);
-    if (shared_.writer.queued_bytes() > kAnswerBytesPerHold) break;
+    if (shared_.writer.queued_bytes() + bulk_answers_bytes_ > kAnswerBytesPerHold) break;
   }
 }
 
@@ -73,8 +75,33 @@ void Context::serve(const link::Request& request) {
   shared_.output.end_of_request();
   const auto finished = shared_.dispatcher.finish(inbox_);
   if (finished.interrupted) clear_interrupt();
-  if (finished.answer && request.head.id != 0) shared_.writer.append(answer_);
+  if (finished.answer && request.head.id != 0) give_answer(request.head.id);
   if (answer_.capacity() > kKeptAnswerBytes) answer_ = Bytes();
+}
+
+void Context::give_answer(std::uint64_t id) {
+  if (shared_.bulk == nullptr || answer_.size() < shared_.bulk_threshold) {
+    shared_.writer.append(answer_);
+    return;
+  }
+  Bytes place;
+  wire::put_answer_header(place, wire::Op::bulk, id);
+  shared_.writer.append(place);
+  bulk_answers_bytes_ += answer_.size();
+  bulk_answers_.push_back(std::exchange(answer_, Bytes()));
+}
+
+void Context::send_answers() {
+  // First what is small: it waits for nobody who is slow to take a large answer.
+  shared_.writer.flush();
+  if (bulk_answers_.empty()) return;
+  if (bulk_answers_bytes_ > kLongWriteBytes) shared_.dispatcher.expect_long_run();
+  for (const Bytes& answer : bulk_answers_)
+    shared_.bulk->write(answer);
+  // Its pages are in use already: a first touch costs more than the copy.
+  if (bulk_answers_.back().capacity() <= kKeptAnswerBytes) answer_.swap(bulk_answers_.back());
+  bulk_answers_.clear();
+  bulk_answers_bytes_ = 0;
 }
 
 void Context::make_answer(const link::Request& request) {

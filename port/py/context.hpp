@@ -9,12 +9,14 @@
 
 #include "core/bytes.hpp"
 #include "link/answer_writer.hpp"
+#include "link/bulk_writer.hpp"
 #include "link/dispatcher.hpp"
 #include "py/call_cache.hpp"
 #include "py/decref_queue.hpp"
 #include "py/from_python.hpp"
 #include "py/namespaces.hpp"
 #include "py/output.hpp"
+#include "store/buffers.hpp"
 
 namespace pyport::py {
 
@@ -26,6 +28,9 @@ struct Shared {
   DecrefQueue& decrefs;
   PyObject* const pristine_namespace;  // never changed, and alive as long as the process
   const std::size_t term_bytes_max;    // of an answer; beyond it the caller gets a ValueError
+  store::Buffers& buffers;
+  link::BulkWriter* const bulk;      // null: there is no bulk lane
+  const std::size_t bulk_threshold;  // bytes of an answer that goes there
   std::atomic<std::uint64_t> env_count{0};
 };
 
@@ -64,6 +69,9 @@ class Context {
   void before_run(const RunStats& stats);
   void answer_exception(const link::Request& request) PYPORT_REQUIRES(gil);
   void answer_error(const link::Request& request, const Bytes& term);
+  // Queues the answer in answer_; a large one waits for send_answers(), which writes it.
+  void give_answer(std::uint64_t id);
+  void send_answers() PYPORT_EXCLUDES(gil);
   // An interrupt that came too late for its request must not hit the next one.
   void clear_interrupt() PYPORT_REQUIRES(gil);
 
@@ -73,6 +81,8 @@ class Context {
   Namespaces namespaces_;
   CallCache cache_;
   Bytes answer_;
+  std::vector<Bytes> bulk_answers_;  // whole messages for the bulk lane
+  std::size_t bulk_answers_bytes_ = 0;
   std::string bad_request_;
   RunStats* run_stats_ = nullptr;  // of the function that runs; set by before_run's callers
 };

@@ -7,6 +7,7 @@
 
 #include "py/name_cache.hpp"
 #include "py/types/opaque.hpp"
+#include "store/buffers.hpp"
 
 namespace pyport::py {
 
@@ -25,5 +26,9 @@ struct ConversionState {
 
 // REQUIRES for conversions: open() succeeded and close() was not called.
 inline ConversionState conversions PYPORT_GUARDED_BY(gil);
+
+// The buffers whose references become objects; null in a process that has none. Set once, before
+// Python code runs.
+inline store::Buffers* buffers PYPORT_GUARDED_BY(gil) = nullptr;
 
 }  // namespace pyport::py

@@ -25,4 +25,8 @@ Result<LinkFds> take_link();
 // descriptor 2.
 Result<Done> set_standard_streams(const std::string& socket_path);
 
+// Connects the bulk lane (docs/protocol.md) to the unix socket at `socket_path`: blocking, with the
+// largest buffers that the system allows up to 4 MiB. No descriptor for an empty path.
+Result<UniqueFd> connect_bulk_lane(const std::string& socket_path);
+
 }  // namespace pyport

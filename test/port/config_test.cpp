@@ -1,5 +1,7 @@
 #include "config.hpp"
 
+#include <cstdlib>
+
 #include <doctest/doctest.h>
 
 namespace {
@@ -49,6 +51,12 @@ TEST_CASE("config: a word that is no option is refused") {
 TEST_CASE("config: --help names every option that is parsed") {
   const std::string help = pyport::help_text();
   for (const char* const name : {"--stdio",
+                                 "--bulk",
+                                 "--bulk-threshold",
+                                 "--tmp-dir",
+                                 "--buffer-memory-max",
+                                 "--resource-bytes-max",
+                                 "--buffers-max",
                                  "--lib",
                                  "--python",
                                  "--python-path",
@@ -57,6 +65,38 @@ TEST_CASE("config: --help names every option that is parsed") {
                                  "--cpu-limit",
                                  "--frame-bytes-max"})
     CHECK(help.find(name) != std::string::npos);
+}
+
+TEST_CASE("config: the options of buffers and of the bulk lane, and their defaults") {
+  const char* const arguments[] = {
+      "--bulk=/b", "--bulk-threshold=0", "--tmp-dir=/t", "--buffers-max=7"};
+  auto given = parse_command_line(arguments);
+  REQUIRE(given.ok());
+  CHECK(given.value().bulk == "/b");
+  CHECK(given.value().bulk_threshold == 0);
+  CHECK(given.value().tmp_dir == "/t");
+  CHECK(given.value().buffers_max == 7);
+  auto defaults = parse_command_line({});
+  REQUIRE(defaults.ok());
+  CHECK(defaults.value().bulk.empty());
+  CHECK(defaults.value().bulk_threshold == 65536);
+  CHECK(defaults.value().buffer_memory_max == std::uint64_t{256} << 20);
+  CHECK(defaults.value().resource_bytes_max == std::uint64_t{16} << 30);
+  CHECK(defaults.value().buffers_max == 65536);
+}
+
+TEST_CASE("config: the files of buffers go where TMPDIR says, and to /tmp without it") {
+  const char* const before = std::getenv("TMPDIR");
+  const std::string kept = before != nullptr ? before : "";
+  ::setenv("TMPDIR", "/elsewhere", 1);
+  auto named = parse_command_line({});
+  ::unsetenv("TMPDIR");
+  auto unnamed = parse_command_line({});
+  if (before != nullptr) ::setenv("TMPDIR", kept.c_str(), 1);
+  REQUIRE(named.ok());
+  CHECK(named.value().tmp_dir == "/elsewhere");
+  REQUIRE(unnamed.ok());
+  CHECK(unnamed.value().tmp_dir == "/tmp");
 }
 
 }  // namespace
