@@ -7,8 +7,7 @@
 
 #include "config.hpp"
 #include "host/bulk.hpp"
-#include "host/store_events.hpp"
-#include "host/store_messages.hpp"
+#include "host/resources.hpp"
 #include "link/session.hpp"
 #include "py/contexts.hpp"
 #include "py/conversion_state.hpp"
@@ -50,10 +49,10 @@ int run(const Config& config) {
                                        config.output_line_bytes_max};
   py::Output output(writer, reader_wake, output_limits);
   py::DecrefQueue decrefs;
-  host::StoreEvents events(writer, reader_wake);
-  store::Buffers buffers({config.buffer_memory_max, config.resource_bytes_max, config.tmp_dir},
-                         events,
-                         config.buffers_max);
+  host::Resources resources({config.buffer_memory_max, config.resource_bytes_max, config.tmp_dir},
+                            config.buffers_max,
+                            writer,
+                            reader_wake);
   link::Traffic traffic;
   host::Bulk bulk(std::move(bulk_fd).value(), traffic);
   const auto python = py::start_interpreter(
@@ -65,14 +64,14 @@ int run(const Config& config) {
   // Not even released at the end: the process ends as a whole.
   PyObject* const pristine = py::make_pristine_namespace().release();
   if (pristine == nullptr) return fail({Errc::python, "no namespace"});
-  py::buffers = &buffers;
+  py::conversions.buffers = &resources.buffers();
   py::Shared shared{dispatcher,
                     writer,
                     output,
                     decrefs,
                     pristine,
                     config.frame_bytes_max - wire::kControlHeaderBytes,
-                    buffers,
+                    resources.buffers(),
                     config.bulk_threshold == 0 ? nullptr : bulk.writer(),
                     config.bulk_threshold};
   link::HostFacts facts = py::python_facts();
@@ -80,15 +79,14 @@ int run(const Config& config) {
   PyThreadState* const main_state = py::gil.leave();
 
   py::Contexts contexts(shared);
-  host::StoreMessages store_messages(buffers, events);
   link::Messages messages(
-      writer, dispatcher, contexts, store_messages, traffic, facts, config.kill_after);
+      writer, dispatcher, contexts, resources.messages(), traffic, facts, config.kill_after);
   link::Session session(reader, writer, messages, reader_wake, spin);
   dispatcher.connect(session, contexts);
   link::Inbox* const main_inbox = dispatcher.open(0, config.kill_after);
   const std::thread standby([&dispatcher] { dispatcher.run_standby(); });
   const std::thread interrupter([&contexts] { contexts.run_interrupter(py::new_thread_state()); });
-  bulk.start({messages, writer, reader_wake, config.frame_bytes_max}, buffers);
+  bulk.start({messages, writer, reader_wake, config.frame_bytes_max}, resources.buffers());
   // Behind the threads: their stacks are not what the user meant to limit.
   const auto limited = limit_process(config.memory_limit, config.cpu_limit);
   if (!limited.ok()) exit_process(static_cast<Exit>(fail(limited.error())));

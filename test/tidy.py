@@ -91,7 +91,8 @@ BANNED: list[tuple[str, str, str, str]] = [
     ("half-comment", r"^\s*%(?![%!])", NOT_ERLANG, "%% and a full line"),
 ]
 # Includes go down only: a folder may include a lower one or itself. main.cpp sees all.
-LAYERS = {"core": 0, "sys": 1, "etf": 2, "wire": 3, "link": 4, "store": 4, "reactor": 4, "host": 5, "py": 5}
+LAYERS = {"core": 0, "sys": 1, "etf": 2, "wire": 3}
+LAYERS |= {"link": 4, "store": 4, "reactor": 4, "host": 5, "py": 5}
 CODE = {".cpp", ".hpp", ".c", ".py"} | ERLANG
 
 COMMENT = {

@@ -49,7 +49,7 @@ Result<Done> StoreMessages::message(const wire::Message& head, ByteView body) {
       buffer->append(body);
       return Done{};
     case wire::Op::buffer_close:
-      buffer->end(BufferState::ended);
+      buffers_.end(head.id, BufferState::ended);
       return Done{};
     case wire::Op::buffer_wait:
       buffer->writer_waits();

@@ -7,7 +7,10 @@
 
 #include "py/name_cache.hpp"
 #include "py/types/opaque.hpp"
-#include "store/buffers.hpp"
+
+namespace pyport::store {
+class Buffers;
+}  // namespace pyport::store
 
 namespace pyport::py {
 
@@ -18,6 +21,8 @@ struct ConversionState {
   PyObject* error = nullptr;          // erlang.Error; owned, like the next two
   PyObject* process_error = nullptr;  // erlang.ProcessError
   PyObject* suspension_required = nullptr;
+  // The process's buffers; null in an interpreter without a link.
+  store::Buffers* buffers = nullptr;
 
   // Makes what is missing. False: a Python exception is set.
   [[nodiscard]] bool open() PYPORT_REQUIRES(gil);
@@ -26,9 +31,5 @@ struct ConversionState {
 
 // REQUIRES for conversions: open() succeeded and close() was not called.
 inline ConversionState conversions PYPORT_GUARDED_BY(gil);
-
-// The buffers whose references become objects; null in a process that has none. Set once, before
-// Python code runs.
-inline store::Buffers* buffers PYPORT_GUARDED_BY(gil) = nullptr;
 
 }  // namespace pyport::py

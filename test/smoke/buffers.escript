@@ -73,6 +73,8 @@ over_the_bulk_lane() ->
     ok = inet:setopts(Lane, [{packet, 4}]),
     buffer_on_the_lane(Port, Lane),
     calls_on_the_lane(Port, Lane),
+    check("a forked child has neither the link nor the lane",
+        exec_and_eval(Port, forked(), <<"forked()">>) =:= 0),
     ok = gen_tcp:close(Lane),
     check("the end of the lane ends the program",
         receive {Port, {exit_status, Status}} -> Status =:= 0
@@ -102,6 +104,26 @@ calls_on_the_lane(Port, Lane) ->
         check("a large answer comes on the lane, its place on the link",
             bulk_answer(Port, Lane, Id) =:= Large)
      end || Id <- [41, 42, 43]].
+
+%% How many pipes and sockets with a number from 900 a child has.
+forked() ->
+    <<"import os\n"
+      "def high():\n"
+      "    paths = ['/proc/self/fd/' + n for n in os.listdir('/proc/self/fd')\n"
+      "             if int(n) >= 900]\n"
+      "    links = [os.readlink(p) for p in paths if os.path.lexists(p)]\n"
+      "    return sum(l.startswith(('pipe:', 'socket:')) for l in links)\n"
+      "def forked():\n"
+      "    assert high() == 3\n"
+      "    child = os.fork()\n"
+      "    if child == 0:\n"
+      "        os._exit(high())\n"
+      "    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])\n">>.
+
+exec_and_eval(Port, Code, Expression) ->
+    port_command(Port, [<<16#12, 50:64, 0:136>>, term_to_binary(Code)]),
+    ok = answer(Port, 50),
+    eval(Port, 51, Expression, #{}).
 
 bulk_answer(Port, Lane, Id) ->
     receive {Port, {data, <<16#83, Id:64>>}} ->

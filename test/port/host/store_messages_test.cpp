@@ -1,0 +1,157 @@
+#include "host/store_messages.hpp"
+
+#include <doctest/doctest.h>
+
+#include "../link/fakes.hpp"
+#include "etf/control.hpp"
+
+namespace {
+
+using namespace pyport;  // NOLINT(google-build-using-namespace) -- a test of where layers meet
+using store::BufferState;
+
+const Bytes kReference{90, 0, 1, 119, 1, 'n', 0, 0, 0, 0, 0, 0, 0, 7};
+const Bytes kOtherReference{90, 0, 1, 119, 1, 'n', 0, 0, 0, 0, 0, 0, 0, 8};
+
+class SeenEvents final : public store::BufferEvents {
+ public:
+  void credit(std::uint64_t, std::uint64_t up_to) noexcept override { credited = up_to; }
+  void refused(std::uint64_t number, BufferState why) noexcept override {
+    refusals.emplace_back(number, why);
+  }
+  void forgotten(std::uint64_t) noexcept override {}
+
+  std::uint64_t credited = 0;
+  std::vector<std::pair<std::uint64_t, BufferState>> refusals;
+};
+
+struct Rig {
+  SeenEvents events;
+  store::Buffers buffers{store::BudgetLimits{}, events, 2};
+  host::StoreMessages messages{buffers, events};
+
+  Result<Done> tell(wire::Op op, std::uint64_t number, ByteView body = {}) {
+    wire::Message head;
+    head.op = op;
+    head.id = number;
+    return messages.message(head, body);
+  }
+  Result<Done> make(std::uint64_t number,
+                    ByteView reference,
+                    std::uint64_t length = wire::BufferNew::kNoLength,
+                    std::uint8_t retain = 0) {
+    Bytes body{retain};
+    put_u32(body, 65536);
+    put_u64(body, length);
+    put_u64(body, 4096);
+    put_u64(body, 100);
+    put_u8(body, 131);
+    put_bytes(body, reference);
+    return tell(wire::Op::buffer_new, number, body);
+  }
+};
+
+TEST_CASE("store messages: BUFFER_NEW makes a buffer with the options it names") {
+  Rig rig;
+  REQUIRE(rig.make(1, kReference, 50, 1).ok());
+  const auto buffer = rig.buffers.find(1);
+  REQUIRE(buffer != nullptr);
+  CHECK(rig.buffers.find(ByteView(kReference)) == buffer);
+  CHECK(buffer->options().length == 50);
+  CHECK(buffer->options().retain == store::Retain::all);
+  CHECK(buffer->options().window == 65536);
+  CHECK(buffer->options().bytes_max == 4096);
+  CHECK(buffer->options().overflow_threshold == 100);
+  REQUIRE(rig.make(2, kOtherReference).ok());
+  CHECK_FALSE(rig.buffers.find(2)->options().length.has_value());
+}
+
+TEST_CASE("store messages: a number or a reference that is in use breaks the lane") {
+  Rig rig;
+  REQUIRE(rig.make(1, kReference).ok());
+  CHECK_FALSE(rig.make(1, kOtherReference).ok());
+  CHECK_FALSE(rig.make(2, kReference).ok());
+}
+
+TEST_CASE("store messages: one buffer too many is refused, and the lane goes on") {
+  Rig rig;
+  Bytes third = kReference;
+  third.back() = 9;
+  REQUIRE(rig.make(1, kReference).ok());
+  REQUIRE(rig.make(2, kOtherReference).ok());
+  REQUIRE(rig.make(3, third).ok());
+  REQUIRE(rig.events.refusals.size() == 1);
+  CHECK(rig.events.refusals[0].first == 3);
+  CHECK(rig.events.refusals[0].second == BufferState::too_many);
+}
+
+TEST_CASE("store messages: what is written can be read, and ends with the close") {
+  Rig rig;
+  REQUIRE(rig.make(1, kReference).ok());
+  REQUIRE(rig.tell(wire::Op::buffer_write, 1, Bytes{1, 2, 3}).ok());
+  REQUIRE(rig.tell(wire::Op::buffer_close, 1).ok());
+  const auto buffer = rig.buffers.find(1);
+  const auto pin = buffer->take(0);
+  CHECK(Bytes(pin.bytes().begin(), pin.bytes().end()) == Bytes{1, 2, 3});
+  CHECK(buffer->poll(store::Buffer::Need::some, 0) == store::Buffer::Wait::ended);
+  CHECK(buffer->position().state == BufferState::ended);
+}
+
+TEST_CASE("store messages: a drop before the close cuts the content off") {
+  Rig rig;
+  REQUIRE(rig.make(1, kReference).ok());
+  const auto buffer = rig.buffers.find(1);
+  REQUIRE(rig.tell(wire::Op::buffer_drop, 1).ok());
+  CHECK(buffer->position().state == BufferState::writer_died);
+  CHECK(rig.buffers.find(1) == nullptr);
+  CHECK(rig.messages.counts().buffers == 0);
+}
+
+TEST_CASE("store messages: what comes for a buffer that is gone is ignored") {
+  Rig rig;
+  for (const wire::Op op : {wire::Op::buffer_write,
+                            wire::Op::buffer_close,
+                            wire::Op::buffer_drop,
+                            wire::Op::buffer_wait})
+    CHECK(rig.tell(op, 77).ok());
+  CHECK_FALSE(rig.messages.info(77).has_value());
+}
+
+TEST_CASE("store messages: BUFFER_INFO says where the buffer stands") {
+  Rig rig;
+  REQUIRE(rig.make(1, kReference).ok());
+  REQUIRE(rig.tell(wire::Op::buffer_write, 1, Bytes(10, 1)).ok());
+  const auto buffer = rig.buffers.find(1);
+  static_cast<void>(buffer->take(4));
+  const auto state_named = [&rig](const char* name) {
+    etf::ControlWriter pair;
+    pair.atom("state").atom(name);
+    const Bytes info = rig.messages.info(1).value_or(Bytes());
+    const Bytes wanted = pair.bytes();
+    return as_chars(info).find(as_chars(ByteView(wanted).subspan(1))) != std::string_view::npos;
+  };
+  etf::ControlWriter start;
+  start.map(6).atom("written").integer(10).atom("read").integer(4);
+  const Bytes info = rig.messages.info(1).value_or(Bytes());
+  CHECK(as_chars(info).starts_with(as_chars(start.bytes())));
+  CHECK(state_named("open"));
+  buffer->close_reader();
+  CHECK(state_named("reader_closed"));
+}
+
+TEST_CASE("store messages: the bulk lane writes into the memory of the buffer") {
+  Rig rig;
+  REQUIRE(rig.make(1, kReference).ok());
+  host::StoreWrites writes(rig.buffers);
+  CHECK_FALSE(writes.select(2));
+  REQUIRE(writes.select(1));
+  const std::span<std::uint8_t> room = writes.reserve(5);
+  REQUIRE(room.size() == 5);
+  std::fill(room.begin(), room.end(), std::uint8_t{9});
+  writes.commit(3);
+  writes.release();
+  const auto pin = rig.buffers.find(1)->take(0);
+  CHECK(Bytes(pin.bytes().begin(), pin.bytes().end()) == Bytes(3, 9));
+}
+
+}  // namespace
