@@ -36,6 +36,7 @@ Bytes atom_term(const char* name) {
 
 void Context::run(PyThreadState* thread) {
   Output::tag_this_thread(inbox_.context());
+  const BlockingThread blocking(shared_.dispatcher, shared_.writer, point_, interrupts_);
   while (shared_.dispatcher.next(inbox_)) {
     {
       GilHeld held(thread);
@@ -55,6 +56,8 @@ void Context::serve_waiting() {
   // A signal that came while nothing ran concerns no request: its handler runs here.
   if (interrupts_ == Interrupts::by_signal && PyErr_CheckSignals() != 0) PyErr_Clear();
   for (int served = 0; served < kRequestsPerHold; ++served) {
+    // What was meant for an earlier request; from take() on it is meant for the next.
+    point_.clear();
     const auto request = shared_.dispatcher.take(inbox_);
     if (!request) break;
     serve(*request);
@@ -145,6 +148,7 @@ void Context::answer_exception(const link::Request& request) {
 }
 
 void Context::clear_interrupt() {
+  point_.clear();
   if (interrupts_ == Interrupts::by_exception) {
     PyThreadState_SetAsyncExc(PyThread_get_thread_ident(), nullptr);
     return;

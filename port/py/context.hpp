@@ -11,12 +11,14 @@
 #include "link/answer_writer.hpp"
 #include "link/bulk_writer.hpp"
 #include "link/dispatcher.hpp"
+#include "py/blocking.hpp"
 #include "py/call_cache.hpp"
 #include "py/decref_queue.hpp"
 #include "py/from_python.hpp"
 #include "py/namespaces.hpp"
 #include "py/output.hpp"
 #include "store/buffers.hpp"
+#include "store/interrupt.hpp"
 
 namespace pyport::py {
 
@@ -36,13 +38,14 @@ struct Shared {
 
 class Context {
  public:
-  // How a running request is interrupted: the main thread by a signal, which also ends blocking
-  // system calls; any other by an exception at its next bytecode.
-  enum class Interrupts { by_signal, by_exception };
-
-  Context(Shared& shared, link::Inbox& inbox, Interrupts interrupts) noexcept
+  // `point` is told when a request of this context is interrupted.
+  Context(Shared& shared,
+          link::Inbox& inbox,
+          store::InterruptPoint& point,
+          Interrupts interrupts) noexcept
       : shared_(shared),
         inbox_(inbox),
+        point_(point),
         interrupts_(interrupts),
         namespaces_(shared.pristine_namespace, shared.env_count) {}
   ~Context() = default;
@@ -77,6 +80,7 @@ class Context {
 
   Shared& shared_;
   link::Inbox& inbox_;
+  store::InterruptPoint& point_;
   const Interrupts interrupts_;
   Namespaces namespaces_;
   CallCache cache_;

@@ -14,7 +14,7 @@ constexpr std::uint32_t kMainContext = 0;
 
 void Contexts::run_main(link::Inbox& inbox, PyThreadState* thread) {
   main_thread_ = ::pthread_self();
-  Context context(shared_, inbox, Context::Interrupts::by_signal);
+  Context context(shared_, inbox, main_point_, Interrupts::by_signal);
   context.run(thread);
   // Python's main thread must not end before the process does.
   for (;;)
@@ -38,20 +38,21 @@ bool Contexts::start_context(link::Inbox& inbox) {
 
 void Contexts::run_context(link::Inbox& inbox) {
   PyThreadState* const thread = new_thread_state();
+  store::InterruptPoint point;
   {
     MutexLock lock(mutex_);
-    idents_[inbox.context()] = PyThread_get_thread_ident();
+    targets_[inbox.context()] = {PyThread_get_thread_ident(), &point};
   }
   {
-    Context context(shared_, inbox, Context::Interrupts::by_exception);
+    Context context(shared_, inbox, point, Interrupts::by_exception);
     context.run(thread);
   }
   drop_thread_state(thread);
   const std::uint32_t number = inbox.context();
   {
     MutexLock lock(mutex_);
-    const auto at = idents_.find(number);
-    if (at != idents_.end() && at->second == PyThread_get_thread_ident()) idents_.erase(at);
+    const auto at = targets_.find(number);
+    if (at != targets_.end() && at->second.point == &point) targets_.erase(at);
     threads_[&inbox].ended = true;
   }
   shared_.dispatcher.forget(inbox);
@@ -76,8 +77,10 @@ void Contexts::join_ended() {
 
 void Contexts::interrupt(std::uint32_t context, std::uint64_t id) noexcept {
   if (context == kMainContext) {
-    shared_.dispatcher.deliver_interrupt(
+    const bool delivered = shared_.dispatcher.deliver_interrupt(
         context, id, [main = main_thread_] { ::pthread_kill(main, SIGINT); });
+    // Maybe after the request: a wait that finds no signal goes on.
+    if (delivered) main_point_.request();
     return;
   }
   MutexLock lock(mutex_);
@@ -102,15 +105,17 @@ void Contexts::run_interrupter(PyThreadState* thread) {
 }
 
 void Contexts::deliver(std::uint32_t context, std::uint64_t id) {
-  unsigned long ident = 0;
+  Target target;
   {
     MutexLock lock(mutex_);
-    const auto at = idents_.find(context);
-    if (at != idents_.end()) ident = at->second;
+    const auto at = targets_.find(context);
+    if (at != targets_.end()) target = at->second;
   }
-  // A request ends with the GIL held, so between the check and the exception it cannot.
-  if (shared_.dispatcher.deliver_interrupt(context, id, [] {}))
-    PyThreadState_SetAsyncExc(ident, PyExc_KeyboardInterrupt);
+  // A request ends with the GIL held, so between the check and the exception it cannot, nor can its
+  // thread.
+  if (target.point == nullptr || !shared_.dispatcher.deliver_interrupt(context, id, [] {})) return;
+  PyThreadState_SetAsyncExc(target.ident, PyExc_KeyboardInterrupt);
+  target.point->request();
 }
 
 }  // namespace pyport::py

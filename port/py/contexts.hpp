@@ -49,6 +49,12 @@ class Contexts final : public link::ContextStarter, public link::Interrupter {
     bool ended = false;
   };
 
+  // Whom an interrupt of a context reaches.
+  struct Target {
+    unsigned long ident = 0;
+    store::InterruptPoint* point = nullptr;  // the thread's own; it lives while a request runs
+  };
+
   void run_context(link::Inbox& inbox) PYPORT_EXCLUDES(gil, mutex_);
   void join_ended() PYPORT_EXCLUDES(mutex_);
   void deliver(std::uint32_t context, std::uint64_t id) PYPORT_REQUIRES(gil)
@@ -56,11 +62,12 @@ class Contexts final : public link::ContextStarter, public link::Interrupter {
 
   Shared& shared_;
   pthread_t main_thread_ = ::pthread_self();
+  store::InterruptPoint main_point_;
 
   Mutex mutex_;
   // By inbox: a number can be in use again while the old thread still ends.
   std::map<const link::Inbox*, Thread> threads_ PYPORT_GUARDED_BY(mutex_);
-  std::map<std::uint32_t, unsigned long> idents_ PYPORT_GUARDED_BY(mutex_);
+  std::map<std::uint32_t, Target> targets_ PYPORT_GUARDED_BY(mutex_);
   CondVar interrupt_wanted_;
   std::deque<std::pair<std::uint32_t, std::uint64_t>> interrupts_ PYPORT_GUARDED_BY(mutex_);
 };
