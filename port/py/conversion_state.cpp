@@ -1,5 +1,8 @@
 #include "py/conversion_state.hpp"
 
+#include "py/types/buffer.hpp"
+#include "py/types/notifier.hpp"
+
 namespace pyport::py {
 
 namespace {
@@ -17,11 +20,17 @@ constexpr const char* kSuspensionDoc =
   return slot != nullptr;
 }
 
+[[nodiscard]] bool make_type(PyTypeObject*& slot, PyType_Spec& spec) PYPORT_REQUIRES(gil) {
+  if (slot == nullptr) slot = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
+  return slot != nullptr;
+}
+
 }  // namespace
 
 bool ConversionState::open() {
   if (atoms == nullptr) atoms = PyDict_New();
-  return atoms != nullptr && opaque.open() &&
+  return atoms != nullptr && opaque.open() && make_type(buffer_type, buffer_spec()) &&
+         make_type(notifier_type, notifier_spec()) &&
          make_class(error, "erlang.Error", kErrorDoc, PyExc_Exception) &&
          make_class(process_error, "erlang.ProcessError", kProcessErrorDoc, error) &&
          make_class(
@@ -32,6 +41,8 @@ void ConversionState::close() {
   names.clear();
   for (PyObject** slot : {&atoms, &error, &process_error, &suspension_required})
     drop(std::exchange(*slot, nullptr));
+  for (PyTypeObject** slot : {&buffer_type, &notifier_type})
+    drop(reinterpret_cast<PyObject*>(std::exchange(*slot, nullptr)));
   opaque.close();
 }
 

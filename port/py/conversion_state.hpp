@@ -5,10 +5,13 @@
 // of ours, and there is one interpreter in the process.
 #pragma once
 
+#include <unordered_map>
+
 #include "py/name_cache.hpp"
 #include "py/types/opaque.hpp"
 
 namespace pyport::store {
+class Buffer;
 class Buffers;
 }  // namespace pyport::store
 
@@ -21,8 +24,12 @@ struct ConversionState {
   PyObject* error = nullptr;          // erlang.Error; owned, like the next two
   PyObject* process_error = nullptr;  // erlang.ProcessError
   PyObject* suspension_required = nullptr;
+  PyTypeObject* buffer_type = nullptr;    // erlang.PyBuffer; owned, like the next
+  PyTypeObject* notifier_type = nullptr;  // _erlang.Notifier
   // The process's buffers; null in an interpreter without a link.
   store::Buffers* buffers = nullptr;
+  // The PyBuffer of each buffer that Python holds; borrowed, its death takes it out.
+  std::unordered_map<const store::Buffer*, PyObject*> buffer_objects;
 
   // Makes what is missing. False: a Python exception is set.
   [[nodiscard]] bool open() PYPORT_REQUIRES(gil);

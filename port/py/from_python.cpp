@@ -5,6 +5,7 @@
 #include "core/check.hpp"
 #include "py/conversion_state.hpp"
 #include "py/encoder.hpp"
+#include "py/types/buffer.hpp"
 
 namespace pyport::py {
 
@@ -48,6 +49,12 @@ bool Encoder::other(PyObject* object) {
   if (conversions.opaque.contains(object)) {
     const ByteView term = opaque_term(object);
     if (!fits(term.size())) return false;
+    writer_.raw(term);
+    return true;
+  }
+  if (Py_TYPE(object) == conversions.buffer_type) {
+    const ByteView term = reference_of_buffer(object);
+    if (term.empty() || !fits(term.size())) return false;
     writer_.raw(term);
     return true;
   }

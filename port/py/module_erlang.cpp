@@ -53,8 +53,17 @@ PyMethodDef functions[] = {
     {nullptr, nullptr, 0, nullptr},
 };
 
+// isinstance(buffer, io.BufferedIOBase).
+[[nodiscard]] bool register_as_file(PyTypeObject* type) PYPORT_REQUIRES(gil) {
+  const PyRef io = PyRef::steal(PyImport_ImportModule("io"));
+  if (!io) return false;
+  const PyRef base = PyRef::steal(PyObject_GetAttrString(io.get(), "BufferedIOBase"));
+  if (!base) return false;
+  return static_cast<bool>(PyRef::steal(PyObject_CallMethod(base.get(), "register", "O", type)));
+}
+
 int execute(PyObject* module) noexcept PYPORT_REQUIRES(gil) {
-  if (!conversions.open()) return -1;
+  if (!conversions.open() || !register_as_file(conversions.buffer_type)) return -1;
   const auto type = [](OpaqueKind kind) PYPORT_REQUIRES(gil) {
     return reinterpret_cast<PyObject*>(conversions.opaque.at(kind));
   };
@@ -67,6 +76,8 @@ int execute(PyObject* module) noexcept PYPORT_REQUIRES(gil) {
       {"Fun", type(OpaqueKind::fun)},
       {"Port", type(OpaqueKind::port)},
       {"Atom", type(OpaqueKind::atom)},
+      {"PyBuffer", reinterpret_cast<PyObject*>(conversions.buffer_type)},
+      {"Notifier", reinterpret_cast<PyObject*>(conversions.notifier_type)},
       {"Error", conversions.error},
       {"ProcessError", conversions.process_error},
       {"SuspensionRequired", conversions.suspension_required},

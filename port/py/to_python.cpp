@@ -7,6 +7,7 @@
 #include "py/arrays.hpp"
 #include "py/conversion_state.hpp"
 #include "py/to_python_parts.hpp"
+#include "py/types/buffer.hpp"
 
 namespace pyport::py {
 
@@ -61,12 +62,19 @@ bool Decoder::enter(std::uint64_t count) {
   return true;
 }
 
-// The whole term, tag included, is kept as it came.
+// The whole term, tag included, is kept as it came. A reference that stands for a buffer is the
+// buffer.
 PyObject* Decoder::opaque(OpaqueKind kind) {
   Result<ByteView> term = in_.skip_term();
-  if (term.ok()) return make_opaque(conversions.opaque.at(kind), term.value());
-  PyErr_Format(PyExc_ValueError, "malformed Erlang term: %s", term.error().detail.c_str());
-  return nullptr;
+  if (!term.ok()) {
+    PyErr_Format(PyExc_ValueError, "malformed Erlang term: %s", term.error().detail.c_str());
+    return nullptr;
+  }
+  if (kind == OpaqueKind::ref && conversions.buffers != nullptr) {
+    PyObject* const buffer = buffer_of_reference(term.value());
+    if (buffer != nullptr || PyErr_Occurred() != nullptr) return buffer;
+  }
+  return make_opaque(conversions.opaque.at(kind), term.value());
 }
 
 PyObject* Decoder::big(std::size_t count) {

@@ -13,6 +13,9 @@ All are immutable, hashable and equal to their like. Every other term has a Pyth
 atoms and UTF-8 binaries are str, other binaries bytes, integers int (exact at any size), floats
 float, lists list, tuples tuple, maps dict; true, false are bool; none, nil and undefined are None.
 
+What py_buffer made in Erlang arrives as a PyBuffer: a binary file that is read while Erlang still
+writes it. It goes back as its reference.
+
 To send an atom where a str would become a binary:
 
     return erlang.atom("ok"), value
@@ -20,7 +23,18 @@ To send an atom where a str would become a binary:
 
 from __future__ import annotations
 
-from _erlang import Atom, Error, Fun, Pid, Port, ProcessError, Ref, SuspensionRequired, atom
+from _erlang import (
+    Atom,
+    Error,
+    Fun,
+    Pid,
+    Port,
+    ProcessError,
+    PyBuffer,
+    Ref,
+    SuspensionRequired,
+    atom,
+)
 
 __all__ = [
     "Atom",
@@ -29,6 +43,7 @@ __all__ = [
     "Pid",
     "Port",
     "ProcessError",
+    "PyBuffer",
     "Ref",
     "SuspensionRequired",
     "atom",
