@@ -112,6 +112,7 @@ Result<Buffer::Pin> Buffer::peek(std::size_t max) {
 }
 
 Buffer::Pin Buffer::take_line(std::size_t max) {
+  inside_->scan_ahead();
   Effects effects;
   Pin pin;
   {
@@ -125,40 +126,6 @@ Buffer::Pin Buffer::take_line(std::size_t max) {
   }
   inside_->carry_out(effects);
   return pin;
-}
-
-std::size_t Buffer::copy_line(std::span<std::uint8_t> to) {
-  Effects effects;
-  ByteView line;
-  {
-    const MutexLock lock(inside_->mutex);
-    const std::uint64_t read = inside_->read;
-    const std::uint64_t end = std::min<std::uint64_t>(inside_->written, read + to.size());
-    const auto newline = inside_->lines.find(inside_->view, read, end);
-    if (!newline || *newline >= end) return 0;
-    line = inside_->view.bytes(read, *newline + 1);
-    std::memcpy(to.data(), line.data(), line.size());
-    inside_->move_read_locked(*newline + 1, effects);
-  }
-  inside_->carry_out(effects);
-  return line.size();
-}
-
-std::size_t Buffer::copy(std::span<std::uint8_t> to) {
-  Effects effects;
-  ByteView bytes;
-  {
-    const MutexLock lock(inside_->mutex);
-    const std::uint64_t read = inside_->read;
-    const std::uint64_t count =
-        std::min<std::uint64_t>({inside_->written - read, to.size(), kCopyBytesMax});
-    if (count == 0) return 0;
-    bytes = inside_->view.bytes(read, read + count);
-    std::memcpy(to.data(), bytes.data(), bytes.size());
-    inside_->move_read_locked(read + count, effects);
-  }
-  inside_->carry_out(effects);
-  return bytes.size();
 }
 
 std::optional<std::size_t> Buffer::find(ByteView needle, std::size_t from, std::size_t to) {

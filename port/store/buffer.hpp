@@ -30,8 +30,6 @@ namespace pyport::store {
 
 // How long a reader looks for bytes before it sleeps. A thread that sleeps costs 50 us to wake.
 inline constexpr microseconds kSpinDefault{20};
-// Copying up to so much under the mutex costs less than pinning it.
-inline constexpr std::size_t kCopyBytesMax = std::size_t{4} << 10;
 
 enum class Retain : std::uint8_t {
   unread = 0,  // bytes that were read may be dropped once the content exceeds overflow_threshold
@@ -150,12 +148,6 @@ class Buffer final : public Waitable, public std::enable_shared_from_this<Buffer
   // take() up to and with the first newline, at most `max` bytes (0: no limit). Without a newline
   // it takes what there is.
   [[nodiscard]] Pin take_line(std::size_t max);
-  // For short reads: if a whole line is there and fits `to` it is copied, the read position moves
-  // behind it, and the result is its length. 0: there is none; use wait() and take_line().
-  [[nodiscard]] std::size_t copy_line(std::span<std::uint8_t> to);
-  // The same for bytes: copies what is there, up to to.size() and at most kCopyBytesMax; 0:
-  // nothing.
-  [[nodiscard]] std::size_t copy(std::span<std::uint8_t> to);
 
   // Where `needle` begins, counted from the read position, looking in [from, to) of the unread
   // bytes.

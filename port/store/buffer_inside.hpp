@@ -132,6 +132,8 @@ struct Buffer::Inside {
 
   // --- buffer_wait.cpp ---
   [[nodiscard]] std::optional<Wait> look_locked(Need need, std::size_t max) PYPORT_REQUIRES(mutex);
+  // Searches for a newline, but for the last bytes, without the mutex: they may be on a disk.
+  void scan_ahead() PYPORT_EXCLUDES(mutex);
   [[nodiscard]] Wait sleep_locked(const Waiter& self, TimePoint until, const InterruptPoint* point)
       PYPORT_REQUIRES(mutex);
 

@@ -1,5 +1,6 @@
 // How readers wait for bytes: threads on the condition variable, event loops through a Notifier.
 #include <algorithm>
+#include <cstring>
 #include <thread>
 #include <utility>
 
@@ -29,6 +30,30 @@ std::optional<Buffer::Wait> Buffer::Inside::look_locked(Need need, std::size_t m
   return std::nullopt;
 }
 
+void Buffer::Inside::scan_ahead() {
+  constexpr std::uint64_t kUnderMutex = std::uint64_t{64} << 10;
+  constexpr std::uint64_t kAtOnce = std::uint64_t{1} << 20;
+  for (;;) {
+    Pin pin;
+    std::uint64_t from = 0;
+    {
+      const MutexLock lock(mutex);
+      const auto next = lines.unsearched(read);
+      if (!next || *next + kUnderMutex >= written) return;
+      from = *next;
+      pin = pin_locked(from, std::min(written, from + kAtOnce));
+    }
+    const ByteView bytes = pin.bytes();
+    const void* const at = std::memchr(bytes.data(), '\n', bytes.size());
+    const std::size_t count =
+        at == nullptr
+            ? bytes.size()
+            : static_cast<std::size_t>(static_cast<const std::uint8_t*>(at) - bytes.data());
+    const MutexLock lock(mutex);
+    lines.searched(from, count, at != nullptr);
+  }
+}
+
 Buffer::Wait Buffer::Inside::sleep_locked(const Waiter& self,
                                           TimePoint until,
                                           const InterruptPoint* point) {
@@ -44,6 +69,7 @@ Buffer::Wait Buffer::Inside::sleep_locked(const Waiter& self,
 }
 
 std::optional<Buffer::Wait> Buffer::poll(Need need, std::size_t max) {
+  if (need == Need::line) inside_->scan_ahead();
   const MutexLock lock(inside_->mutex);
   return inside_->look_locked(need, max);
 }
@@ -91,6 +117,7 @@ void Buffer::add_waiter(const std::shared_ptr<Notifier>& notifier,
                         Need need,
                         std::size_t max) {
   Inside& inside = *inside_;
+  if (need == Need::line) inside.scan_ahead();
   Effects effects;
   bool now = false;
   {

@@ -32,6 +32,19 @@ class LineScan {
     return std::nullopt;
   }
 
+  // For who searches without the lock: the first position that was not searched yet (none if a
+  // newline is known), and what was found from there.
+  [[nodiscard]] std::optional<std::uint64_t> unsearched(std::uint64_t read) noexcept {
+    if (read < from_ || read > to_) restart(read);
+    if (found_) return std::nullopt;
+    return to_;
+  }
+  void searched(std::uint64_t from, std::size_t count, bool found) noexcept {
+    if (from != to_ || found_) return;  // somebody sought elsewhere meanwhile
+    to_ = from + count;
+    found_ = found;
+  }
+
  private:
   void restart(std::uint64_t at) noexcept {
     from_ = to_ = at;

@@ -239,6 +239,27 @@ std::size_t count_mappings() {
   return count;
 }
 
+TEST_CASE("spares: rings are used again, and only so many are kept") {
+  const std::size_t before = count_mappings();
+  {
+    test::NotedEvents events;
+    store::Budget budget({});
+    const Bytes bytes = test::content(0, (1 << 20) + 1);
+    for (int round = 0; round < 2; ++round) {
+      std::vector<std::shared_ptr<Buffer>> buffers;
+      for (std::size_t i = 0; i < store::kSpareRingCountMax + 2; ++i) {
+        buffers.push_back(std::make_shared<Buffer>(i, store::BufferOptions{}, budget, events));
+        buffers.back()->append(bytes);
+        CHECK(buffers.back()->usage().memory_bytes == store::kRingBytesDefault);
+      }
+      buffers.clear();
+      CHECK(count_mappings() == before + 2 * store::kSpareRingCountMax);
+    }
+    CHECK(budget.memory_bytes() == 0);
+  }
+  CHECK(count_mappings() == before);
+}
+
 TEST_CASE("leak: buffers in every stage leave no descriptor, mapping, memory or file") {
   store::BudgetLimits limits;
   limits.tmp_dir = test::tmp_dir();

@@ -144,27 +144,16 @@ TEST_CASE("buffer: a line is found again after seeking back, and after reading o
   CHECK(text(f.buffer->take_line(0)) == "bc\n");
 }
 
-TEST_CASE("buffer: copy_line copies whole lines that fit, and nothing else") {
+TEST_CASE("buffer: a line far behind a long stretch without one is found, and counted once") {
   BufferFixture f;
-  std::uint8_t to[4];
-  CHECK(f.buffer->copy_line(to) == 0);
-  f.buffer->append(as_bytes("abc\nabcd\nx"));
-  CHECK(f.buffer->copy_line(to) == 4);
-  CHECK(as_chars(to) == "abc\n");
-  CHECK(f.buffer->copy_line(to) == 0);  // five bytes
-  CHECK(text(f.buffer->take_line(0)) == "abcd\n");
-  CHECK(f.buffer->copy_line(to) == 0);  // no newline
-  CHECK(f.buffer->position().unread() == 1);
-}
-
-TEST_CASE("buffer: copy takes what is there, up to its limit") {
-  BufferFixture f;
-  Bytes to(2 * store::kCopyBytesMax);
-  CHECK(f.buffer->copy(to) == 0);
-  f.write(2 * store::kCopyBytesMax + 5);
-  CHECK(f.buffer->copy(std::span(to).first(5)) == 5);
-  CHECK(f.buffer->copy(to) == store::kCopyBytesMax);
-  CHECK(belongs(std::span(to).first(store::kCopyBytesMax), 5));
+  const Bytes stretch(5 << 20, 'x');
+  f.buffer->append(stretch);
+  CHECK_FALSE(f.buffer->poll(Need::line, 0));
+  f.buffer->append(stretch);
+  f.buffer->append(as_bytes("\nnext\n"));
+  CHECK(f.buffer->poll(Need::line, 0) == Wait::ready);
+  CHECK(f.buffer->take_line(0).bytes().size() == 2 * stretch.size() + 1);
+  CHECK(text(f.buffer->take_line(0)) == "next\n");
 }
 
 TEST_CASE("buffer: find looks only at unread bytes between its bounds") {
