@@ -26,6 +26,7 @@ struct BudgetLimits {
 class Budget {
  public:
   explicit Budget(BudgetLimits limits) : limits_(std::move(limits)) {}
+  ~Budget() = default;
   Budget(const Budget&) = delete;
   Budget& operator=(const Budget&) = delete;
 

@@ -77,6 +77,8 @@ class Buffer final : public Waitable, public std::enable_shared_from_this<Buffer
          Budget& budget,
          BufferEvents& events,
          Bytes reference = {});
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
   ~Buffer() override;
 
   // --- the writing side: one thread at a time, but append() may come at any moment ---
@@ -127,6 +129,8 @@ class Buffer final : public Waitable, public std::enable_shared_from_this<Buffer
     Pin() noexcept = default;
     Pin(Pin&& other) noexcept;
     Pin& operator=(Pin&& other) noexcept;
+    Pin(const Pin&) = delete;
+    Pin& operator=(const Pin&) = delete;
     ~Pin();
     [[nodiscard]] ByteView bytes() const noexcept { return bytes_; }
 

@@ -27,6 +27,7 @@ inline constexpr std::size_t kDrainedCountMax = 1024;
 class Buffers {
  public:
   Buffers(BudgetLimits limits, BufferEvents& events, std::size_t count_max);
+  ~Buffers() = default;
   Buffers(const Buffers&) = delete;
   Buffers& operator=(const Buffers&) = delete;
 

@@ -19,6 +19,7 @@ class Notifier {
   // An eventfd (non-blocking, close-on-exec).
   [[nodiscard]] static Result<UniqueFd> open_descriptor();
   explicit Notifier(UniqueFd fd) noexcept : fd_(std::move(fd)) {}
+  ~Notifier() = default;
   Notifier(const Notifier&) = delete;
   Notifier& operator=(const Notifier&) = delete;
 

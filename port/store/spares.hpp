@@ -24,6 +24,7 @@ using Scratch = std::unique_ptr<std::uint8_t[]>;
 class Spares {
  public:
   Spares();
+  ~Spares() = default;
   Spares(const Spares&) = delete;
   Spares& operator=(const Spares&) = delete;
 

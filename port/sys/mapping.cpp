@@ -24,8 +24,8 @@ void Mapping::forget_pages(std::size_t from, std::size_t bytes) const noexcept {
 }
 
 std::size_t page_bytes() noexcept {
-  static const auto kBytes = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  return kBytes;
+  static const auto bytes = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  return bytes;
 }
 
 Result<Mapping> map_twice(std::size_t bytes) {
