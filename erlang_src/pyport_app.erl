@@ -16,9 +16,8 @@ start(_Type, _Arguments) ->
     end.
 
 -spec start(pyport_config:config()) -> {ok, pid()} | {error, term()}.
-start(#{atoms_max := AtomsMax, frame_bytes_max := FrameBytesMax} = Config) ->
+start(#{atoms_max := AtomsMax} = Config) ->
     ok = pyport_term:init(AtomsMax),
-    ok = pyport_link:set_frame_bytes_max(FrameBytesMax),
     {ok, Supervisor} = pyport_sup:start_link(),
     case pyport_hosts:start_shared(Config) of
         ok -> start_pool(Supervisor, Config);

@@ -7,7 +7,7 @@
 -module(pyport_args).
 
 -export([call_payload/4, eval_payload/2, exec_payload/1]).
--export([timeout/1, is_name/1, options/2, path/1]).
+-export([timeout/1, is_name/1, options/2, path/1, is_window/1]).
 -export([invalid/2]).
 
 -export_type([name/0, code/0, invalid/0, invalid_argument/0, rule/0]).
@@ -102,6 +102,12 @@ path(Path) ->
         Text when is_binary(Text) -> no_nul(Text);
         error -> error
     end.
+
+%% The window of a buffer: a ring has to be a power of two.
+-spec is_window(term()) -> boolean().
+is_window(Bytes) ->
+    is_integer(Bytes) andalso Bytes >= 1 bsl 16 andalso
+        Bytes =< 1 bsl 30 andalso Bytes band (Bytes - 1) =:= 0.
 
 -spec invalid(atom(), binary()) -> invalid_argument().
 invalid(Name, Accepted) ->

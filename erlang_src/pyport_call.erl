@@ -7,10 +7,10 @@
 -module(pyport_call).
 
 -export([call/7, eval/6, exec/4, interrupt/1, info/1, last_traceback/0]).
--export([env_of/1, options/1]).
+-export([env_of/1, options/1, place/1]).
 -export([bound_context/1, bind_context/2, unbind_context/1]).
 
--export_type([target/0, env/0, result/0, reason/0]).
+-export_type([target/0, env/0, result/0, reason/0, place/0, nowhere/0]).
 
 -type target() :: pid() | {pool, atom()}.
 -type env() :: none | own | pos_integer().
@@ -230,7 +230,7 @@ control(Ctx, Op, Timeout) ->
             Error
     end.
 
-%% Internal: where a context lives.
+%% Where a context lives.
 
 -spec place(term()) -> place() | nowhere().
 place(Ctx) when is_pid(Ctx), node(Ctx) =:= node() ->

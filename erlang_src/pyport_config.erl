@@ -15,6 +15,7 @@
 -type reason() :: {bad_config, Key :: atom(), Value :: term(),
                    Accepted :: nonempty_string()}.
 -define(MS_MAX, 16#FFFFFFFF).
+-define(BYTES_MAX, 16#7FFFFFFFFFFFFFFF).
 -define(SINKS, "logger, group_leader, user, null or {pid, Pid}").
 
 -import(pyport_check, [key/4, range/2, at_least/1, or_infinity/1,
@@ -69,7 +70,7 @@ names(Keys) ->
 -spec keys() -> [pyport_check:key()].
 keys() ->
     pool_keys() ++ host_keys() ++ program_keys() ++ limit_keys()
-        ++ reference_keys().
+        ++ buffer_keys() ++ reference_keys().
 
 -spec pool_keys() -> [pyport_check:key()].
 pool_keys() ->
@@ -116,6 +117,21 @@ limit_keys() ->
       "4096..1073741824 bytes"),
      key(atoms_max, 10000, range(0, 1000000), "0..1000000 atoms")].
 
+-spec buffer_keys() -> [pyport_check:key()].
+buffer_keys() ->
+    [key(bulk_threshold, 64 bsl 10,
+         fun(0) -> true; (Value) -> (at_least(1024))(Value) end,
+         "at least 1024 bytes, or 0 for no bulk lane"),
+     key(buffers_max, 65536, range(1, 10000000), "1..10000000 buffers"),
+     key(buffer_memory_max, 256 bsl 20, at_least(1 bsl 20),
+         "at least 1048576 bytes"),
+     key(resource_bytes_max, 16 bsl 30, at_least(1),
+         "a positive number of bytes"),
+     key(overflow_threshold, 1 bsl 20, range(0, ?BYTES_MAX),
+         "a number of bytes"),
+     key(buffer_window, 2 bsl 20, fun pyport_args:is_window/1,
+         "a power of two from 65536 to 1073741824 bytes")].
+
 %% Keys of erlang_python, and of later versions, whose feature comes later:
 %% they are checked so that a configuration can be written today, and a value
 %% that is given is a warning at the start.
@@ -131,10 +147,6 @@ reference_keys() ->
      key(enable_memory_limits, false, fun is_boolean/1, "true or false"),
      key(event_loop_pool_size, Schedulers, at_least(1), "a positive number"),
      key(event_loop_pool_owngil, false, fun is_boolean/1, "true or false"),
-     key(bulk_threshold, 64 bsl 10, at_least(1024), "at least 1024 bytes"),
-     key(resource_bytes_max, 1 bsl 30, at_least(1),
-         "a positive number of bytes"),
-     key(overflow_threshold, 1 bsl 20, at_least(0), "a number of bytes"),
      key(max_callback_depth, 64, range(1, 1000), "1..1000 nested calls")].
 
 -spec is_sink(term()) -> boolean().

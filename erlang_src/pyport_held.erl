@@ -1,7 +1,8 @@
 %% @private
 %% @doc The requests that wait in a link while the program starts. The link
 %% bounds their number and bytes together with those in flight. A request
-%% with a deadline has a timer, `{timeout, _, {held, Ref}}' to the link.
+%% with a deadline has a timer, `{timeout, _, {held, Ref}}' to the link. One
+%% for the bulk lane is never here.
 -module(pyport_held).
 
 -export([new/0, add/3, expire/2, release/2, answer_all/2, count/1, bytes/1]).
@@ -10,7 +11,8 @@
 
 -type request() :: {request, pid(), reference(), call | eval | exec,
                     non_neg_integer(), pyport_callers:env(), byte(),
-                    timeout(), binary()}.
+                    timeout(),
+                    Payload :: binary() | {bulk, Bytes :: pos_integer()}}.
 -record(held, {
     count = 0 :: non_neg_integer(),
     bytes = 0 :: non_neg_integer(),

@@ -182,6 +182,7 @@ handle_event(_, _, _, _) ->
 -spec terminate(term(), state(), #data{}) -> ok.
 terminate(Reason, _, #data{link = Link, stdio = Stdio}) ->
     ok = pyport_link:stop(Link, Reason),
+    ok = pyport_lanes:purge(Link),
     pyport_stdio:stop(Stdio).
 
 -spec request(gen_statem:from(), term(), state(), #data{}) -> result().
@@ -207,7 +208,8 @@ request(_, _, _, _) ->
 -spec start(#data{}) -> result().
 start(#data{options = Options, link = Link, stdio = Stdio} = Data0) ->
     Data = Data0#data{started_ms = now_ms(), os_pid = undefined},
-    case pyport_stdio:listen(Stdio) of
+    Lane = case Options of #{bulk_threshold := 0} -> none; _ -> Link end,
+    case pyport_stdio:listen(Stdio, Lane) of
         {ok, Path} ->
             Spec = pyport_program:spec(Path, Options),
             ok = pyport_link:command(Link, {start, Spec}),

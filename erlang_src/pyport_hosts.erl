@@ -11,7 +11,7 @@
 -behaviour(supervisor).
 
 -export([start_link/0, start_host/1, stop_host/1]).
--export([configure/1, start_shared/1, shared/0, all/0]).
+-export([configure/1, setting/1, start_shared/1, shared/0, all/0]).
 -export([init/1]).
 
 -define(CONFIG, {?MODULE, config}).
@@ -26,6 +26,7 @@ start_link() ->
 
 -spec init([]) -> {ok, {supervisor:sup_flags(), []}}.
 init([]) ->
+    ok = pyport_lanes:create(),
     {ok, {#{strategy => one_for_one, intensity => ?RESTARTS_MAX,
             period => ?RESTARTS_PERIOD_S}, []}}.
 
@@ -66,8 +67,20 @@ stop_host(Host) ->
 
 %% @doc Sets where options come from that a host is not given.
 -spec configure(pyport_config:config()) -> ok.
-configure(Config) ->
+configure(#{frame_bytes_max := FrameBytesMax,
+            bulk_threshold := BulkThreshold} = Config) ->
+    BulkMin = case BulkThreshold of 0 -> infinity; _ -> BulkThreshold end,
+    ok = pyport_link:set_limits(FrameBytesMax, BulkMin),
     persistent_term:put(?CONFIG, Config).
+
+%% @doc One of them, for who needs no host; the default without an
+%% application.
+-spec setting(atom()) -> {ok, term()} | {error, {not_started, pyport}}.
+setting(Key) ->
+    case persistent_term:get(?CONFIG, #{}) of
+        #{Key := Value} -> {ok, Value};
+        #{} -> {error, {not_started, pyport}}
+    end.
 
 %% @doc Starts the shared hosts of the application, all at once.
 -spec start_shared(pyport_config:config()) ->

@@ -8,13 +8,21 @@
 -module(pyport_inflight).
 
 -export([limits/1, refusal/3, deadline/2, timeout_ms/1]).
--export([add/2, take/1, bytes/1, late/1, answer_all/1, answer/2]).
+-export([add/2, take/1, is_known/1, bytes/1, late/1]).
+-export([answer_all/1, answer/2]).
 
 -export_type([id/0, entry/0, limits/0]).
 
 -type entry() :: {To :: pid() | reference(), Ref :: reference(),
                   Bytes :: non_neg_integer(),
                   DeadlineMs :: infinity | integer()}
+               %% the caller sends it on the bulk lane
+               | {To :: pid(), Ref :: reference(), Bytes :: non_neg_integer(),
+                  DeadlineMs :: infinity | integer(), bulk}
+               %% may go to the bulk lane when this PING is answered
+               | {grant, Mark :: non_neg_integer(), pyport_held:request()}
+               %% a PING of somebody who waits for it
+               | {sync, Mark :: non_neg_integer(), Ref :: reference()}
                | hello | ping.
 -type id() :: pos_integer().
 -type limits() :: {QueueMax :: pos_integer(), QueueBytesMax :: pos_integer(),
@@ -56,6 +64,7 @@ deadline(Ms, NowMs) -> NowMs + Ms.
 
 -spec bytes(entry()) -> non_neg_integer().
 bytes({_, _, Bytes, _}) -> Bytes;
+bytes({_, _, Bytes, _, bulk}) -> Bytes;
 bytes(_) -> 0.
 
 -spec add(id(), entry()) -> ok.
@@ -68,6 +77,10 @@ add(Id, Entry) ->
 take(Id) ->
     erase(Id).
 
+-spec is_known(id()) -> boolean().
+is_known(Id) ->
+    get(Id) =/= undefined.
+
 %% @doc The requests that the program should have answered by now.
 -spec late(integer()) -> [{id(), entry()}].
 late(NowMs) ->
@@ -75,6 +88,8 @@ late(NowMs) ->
 
 -spec is_late(entry(), integer()) -> boolean().
 is_late({_, _, _, DeadlineMs}, NowMs) when is_integer(DeadlineMs) ->
+    NowMs > DeadlineMs + ?DEADLINE_GRACE_MS;
+is_late({_, _, _, DeadlineMs, bulk}, NowMs) when is_integer(DeadlineMs) ->
     NowMs > DeadlineMs + ?DEADLINE_GRACE_MS;
 is_late(_, _) ->
     false.
@@ -90,6 +105,15 @@ answer_all(Reason) ->
 -spec answer(term(), entry()) -> ok.
 answer(Reason, {To, Ref, _, _}) ->
     To ! {Ref, error, Reason},
+    ok;
+answer(Reason, {To, Ref, _, _, bulk}) ->
+    To ! {Ref, error, Reason},
+    ok;
+answer(Reason, {grant, _, {request, To, Ref, _, _, _, _, _, _}}) ->
+    To ! {Ref, error, Reason},
+    ok;
+answer(Reason, {sync, _, Ref}) ->
+    Ref ! {Ref, error, Reason},
     ok;
 answer(_, _) ->
     ok.

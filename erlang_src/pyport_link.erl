@@ -8,19 +8,19 @@
 -module(pyport_link).
 
 %% callers
--export([request/7, control/4]).
+-export([request/7, control/4, sync_lane/1, link_down/1]).
 %% pyport_host
 -export([start_link/1, stop/2, command/2, step/3, close/2, result/2]).
 %% limits
--export([set_frame_bytes_max/1]).
+-export([set_limits/2, frame_bytes_max/0]).
 
 -export_type([options/0, answer/0, command/0, event/0, op/0, control/0]).
 
 -define(OK, 16#80).
 -define(EXCEPTION, 16#81).
 -define(ERROR, 16#82).
--define(FRAME_BYTES_MAX, pyport_frame_bytes_max).
--define(FRAME_BYTES_MAX_DEFAULT, 64 bsl 20).
+-define(LIMITS, {?MODULE, limits}).
+-define(LIMITS_DEFAULT, {64 bsl 20, infinity}).
 %% A run message in a batch of one: 1 + 4 + 26 bytes before the term.
 -define(RUN_HEADER_BYTES, 31).
 -define(STOP_TIMEOUT_MS, 1000).
@@ -32,10 +32,12 @@
                      queue_bytes_max := pos_integer(),
                      frame_bytes_max := pos_integer(),
                      silence := pos_integer(),
-                     ping_timeout := pos_integer(), atom() => term()}.
+                     ping_timeout := pos_integer(),
+                     buffers_max := pos_integer(), atom() => term()}.
 -type answer() :: {ok, binary()} | {exception, binary()} | {error, term()}.
 -type op() :: call | eval | exec.
--type control() :: ping | info | interrupt | context_open | context_close.
+-type control() :: ping | info | interrupt | context_open | context_close
+                 | buffer_info.
 -type command() :: {start, pyport_program:spec()}
                  | release
                  | kill
@@ -53,22 +55,75 @@
 -spec request(pid(), op(), non_neg_integer(), pyport_callers:env(), byte(),
               timeout(), binary()) -> answer().
 request(Link, Op, Context, Env, Flags, Timeout, Payload) ->
-    Max = persistent_term:get(?FRAME_BYTES_MAX, ?FRAME_BYTES_MAX_DEFAULT)
-        - ?RUN_HEADER_BYTES,
+    {FrameMax, BulkMin} = persistent_term:get(?LIMITS, ?LIMITS_DEFAULT),
     case byte_size(Payload) of
-        Bytes when Bytes > Max ->
-            {error, {too_large, Bytes, Max}};
-        _ ->
+        Bytes when Bytes > FrameMax - ?RUN_HEADER_BYTES ->
+            {error, {too_large, Bytes, FrameMax - ?RUN_HEADER_BYTES}};
+        Bytes ->
             Ref = monitor(process, Link),
-            Link ! {request, self(), Ref, Op, Context, Env, Flags, Timeout,
-                    Payload},
-            receive
-                {Ref, Kind, Answer} ->
-                    true = demonitor(Ref, [flush]),
-                    answer(Kind, Answer);
-                {'DOWN', Ref, process, _, Reason} ->
-                    {error, link_down(Reason)}
+            Request = {request, self(), Ref, Op, Context, Env, Flags, Timeout,
+                       Payload},
+            case pyport_lane:route(Link, Bytes >= BulkMin) of
+                lane ->
+                    Link ! setelement(9, Request, {bulk, Bytes}),
+                    await_lane(Link, Ref, Request);
+                Route ->
+                    Link ! Request,
+                    await(Link, Ref, Route)
             end
+    end.
+
+-spec await(pid(), reference(), clean | link) -> answer().
+await(Link, Ref, Route) ->
+    receive
+        {Ref, error, Reason} ->
+            true = demonitor(Ref, [flush]),
+            {error, Reason};
+        {Ref, Kind, Answer} ->
+            true = demonitor(Ref, [flush]),
+            _ = [pyport_lane:answered(Link) || Route =/= clean],
+            answer(Kind, Answer);
+        {'DOWN', Ref, process, _, Reason} ->
+            {error, link_down(Reason)}
+    end.
+
+%% The link admits the request and says where it goes.
+-spec await_lane(pid(), reference(), pyport_held:request()) -> answer().
+await_lane(Link, Ref, Request) ->
+    receive
+        {Ref, bulk, none} ->
+            Link ! Request,
+            await(Link, Ref, link);
+        {Ref, bulk, Socket, Header} ->
+            %% An error means that the program is gone: the link answers.
+            _ = gen_tcp:send(Socket, [Header, element(9, Request)]),
+            await(Link, Ref, link);
+        {Ref, error, Reason} ->
+            true = demonitor(Ref, [flush]),
+            {error, Reason};
+        {'DOWN', Ref, process, _, Reason} ->
+            {error, link_down(Reason)}
+    end.
+
+%% @doc Waits until the program has read what the calling process sent on
+%% the bulk lane.
+-spec sync_lane(pid()) -> ok | {error, term()}.
+sync_lane(Link) ->
+    Ref = monitor(process, Link),
+    Link ! {sync_lane, self(), Ref},
+    Synced = receive
+                 {Ref, bulk, none} ->
+                     true = demonitor(Ref, [flush]),
+                     {error, {context_died, noproc}};
+                 {Ref, bulk, Socket, Ping} ->
+                     _ = gen_tcp:send(Socket, Ping),
+                     await(Link, Ref, link);
+                 {'DOWN', Ref, process, _, Reason} ->
+                     {error, link_down(Reason)}
+             end,
+    case Synced of
+        {ok, _} -> ok;
+        {error, _} = Error -> Error
     end.
 
 %% @doc Sends a control message; waits for the answer `Timeout' at most.
@@ -101,7 +156,7 @@ answer(?ERROR, Term) ->
     end;
 answer(error, Reason) -> {error, Reason}.
 
-%% The exit reason of a link says why the slot ended.
+%% @doc The exit reason of a link says why the slot ended.
 -spec link_down(term()) -> context_destroyed | {context_died, term()}.
 link_down({shutdown, {context_died, _} = Died}) -> Died;
 link_down(noproc) -> {context_died, noproc};
@@ -175,7 +230,12 @@ result(Kind, Answer) ->
             Error
     end.
 
-%% @doc Sets the limit that callers on this node check before they send.
--spec set_frame_bytes_max(pos_integer()) -> ok.
-set_frame_bytes_max(Bytes) ->
-    persistent_term:put(?FRAME_BYTES_MAX, Bytes).
+%% @doc Sets what callers on this node look at before they send: the
+%% largest packet, and from how many bytes on a request takes the bulk lane.
+-spec set_limits(pos_integer(), pos_integer() | infinity) -> ok.
+set_limits(FrameBytesMax, BulkThreshold) ->
+    persistent_term:put(?LIMITS, {FrameBytesMax, BulkThreshold}).
+
+-spec frame_bytes_max() -> pos_integer().
+frame_bytes_max() ->
+    element(1, persistent_term:get(?LIMITS, ?LIMITS_DEFAULT)).

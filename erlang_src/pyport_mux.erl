@@ -6,8 +6,11 @@
 %%
 %% == Invariants ==
 %% <ul>
-%% <li>The bytes in flight are bounded by `queue_bytes_max', so the port
-%% needs no busy limits and never suspends this process.</li>
+%% <li>The bytes in flight are bounded by `queue_bytes_max', and what is
+%% cast to buffers by their credit and by the barriers of {@link
+%% pyport_lane}, so the port needs no busy limits and never suspends this
+%% process.</li>
+%% <li>It never writes to the bulk lane, which may block.</li>
 %% <li>No timer runs while nothing is in flight or held.</li>
 %% <li>A packet that breaks the grammar ends the program: nothing after it
 %% is believed.</li>
@@ -18,10 +21,9 @@
 %% proc_lib and sys
 -export([init/2, system_continue/3, system_terminate/4, system_code_change/4]).
 
-%% What stands before a term in a batch.
--define(RUN_ENTRY_BYTES, 30).
--define(CONTROL_ENTRY_BYTES, 13).
 -define(OUTPUT_BACKLOG_MAX, 4000).
+%% A program whose bulk lane has ended is about to end.
+-define(LANE_END_MS, 5000).
 -define(SPAWN_OPTIONS,
         [link, {min_heap_size, 1 bsl 16}, {min_bin_vheap_size, 1 bsl 20}]).
 
@@ -29,8 +31,6 @@
     host :: pid(),
     stdio :: pid(),
     backlog :: atomics:atomics_ref(),
-    limits :: pyport_inflight:limits(),
-    watch :: pyport_watch:watch(),
     port = none :: port() | none,
     os_pid :: non_neg_integer() | undefined,
     %% hello: waits for its answer; opening: the host prepares the contexts
@@ -38,12 +38,9 @@
     %% the program does not come back soon: callers get this at once
     refuse = none :: none | pyport_death:death(),
     announced = none :: atom(),
-    held = pyport_held:new() :: pyport_held:held(),
-    next_id = 1 :: pos_integer(),
-    pending = 0 :: non_neg_integer(), % entries of pyport_inflight
-    pending_bytes = 0 :: non_neg_integer(),
-    out :: pyport_packet:packet(),
-    now_ms = 0 :: integer()
+    %% of this start of the program, as the handles of its buffers know it
+    key = none :: none | pyport_lanes:key(),
+    box :: pyport_outbox:outbox()
 }).
 
 -spec start_link(pyport_link:options()) -> {ok, pid()}.
@@ -53,16 +50,14 @@ start_link(Options) ->
 -spec init(pid(), pyport_link:options()) -> no_return().
 init(Host, Options) ->
     _ = process_flag(trap_exit, true),
-    #{stdio := Stdio, backlog := Backlog, frame_bytes_max := Max} = Options,
+    #{stdio := Stdio, backlog := Backlog} = Options,
     loop(#mux{host = Host, stdio = Stdio, backlog = Backlog,
-              limits = pyport_inflight:limits(Options),
-              watch = pyport_watch:new(Options),
-              out = pyport_packet:new(Max)}).
+              box = pyport_outbox:new(Options)}).
 
 %% A packet goes out when it is full or when the mailbox is empty.
 -spec loop(#mux{}) -> no_return().
-loop(#mux{out = Out} = S) ->
-    case pyport_packet:fullness(Out) of
+loop(#mux{box = Box} = S) ->
+    case pyport_outbox:fullness(Box) of
         empty ->
             receive Message -> loop(handle(Message, S)) end;
         open ->
@@ -74,22 +69,37 @@ loop(#mux{out = Out} = S) ->
     end.
 
 -spec handle(term(), #mux{}) -> #mux{}.
-handle({request, _, _, _, _, _, _, _, _} = Request, #mux{phase = up} = S) ->
-    request(Request, S);
+handle({request, _, _, _, _, _, _, _, _} = Request,
+       #mux{phase = up, box = Box} = S) ->
+    S#mux{box = pyport_outbox:request(Request, Box)};
 handle({Port, {data, Packet}}, #mux{port = Port} = S) ->
-    packet(Packet, S#mux{watch = pyport_watch:heard(S#mux.watch)});
-handle({request, _, _, _, _, _, _, _, _} = Request, S) ->
-    hold(Request, S);
-handle({'DOWN', _, process, Caller, _}, S) ->
-    caller_down(Caller, S);
+    heard(Packet, S);
+handle({buffer_write, Key, Entry, Bytes}, #mux{key = Key, box = Box} = S) ->
+    S#mux{box = pyport_outbox:touch(Entry, Bytes, Box)};
+handle({request, _, _, _, _, _, _, _, _} = Request, #mux{box = Box} = S) ->
+    S#mux{box = pyport_outbox:hold(Request, S#mux.refuse, Box)};
+handle({'DOWN', _, process, Caller, _}, #mux{box = Box} = S) ->
+    S#mux{box = pyport_outbox:caller_down(Caller, Box)};
+handle({tcp, Socket, Packet}, S) ->
+    lane(Socket, Packet, S);
+handle({buffer, Command}, #mux{box = Box} = S) ->
+    Effects = pyport_buffers:command(Command),
+    S#mux{box = pyport_outbox:effects(Effects, Box)};
 handle({control, Ref, Op, Term}, S) ->
     control(Ref, Op, Term, S);
-handle({setup, Request}, #mux{port = Port} = S) when Port =/= none ->
-    request(Request, S);
-handle(tick, S) ->
-    tick(S#mux{now_ms = now_ms(), watch = pyport_watch:fired(S#mux.watch)});
-handle({timeout, _, {held, Ref}}, S) ->
-    S#mux{held = pyport_held:expire(Ref, S#mux.held)};
+handle({buffer_new, New}, #mux{phase = up, box = Box} = S) ->
+    S#mux{box = pyport_outbox:buffer_new(New, Box)};
+handle({buffer_new, New}, #mux{box = Box} = S) ->
+    S#mux{box = pyport_outbox:hold_new(New, S#mux.refuse, Box)};
+handle({sync_lane, Caller, Ref}, #mux{box = Box} = S) ->
+    S#mux{box = pyport_outbox:sync_lane({Caller, Ref}, Box)};
+handle({setup, Request}, #mux{port = Port, box = Box} = S)
+  when Port =/= none ->
+    S#mux{box = pyport_outbox:request(Request, Box)};
+handle(tick, #mux{box = Box} = S) ->
+    tick(S#mux{box = pyport_outbox:fired(Box)});
+handle({timeout, _, {held, Ref}}, #mux{box = Box} = S) ->
+    S#mux{box = pyport_outbox:expire(Ref, Box)};
 handle({pyport_host, Command}, S) ->
     command(Command, S);
 handle({Port, {exit_status, Status}}, #mux{port = Port} = S) ->
@@ -100,92 +110,17 @@ handle({'EXIT', Host, Reason}, #mux{host = Host} = S) ->
     terminate(Reason, S);
 handle({system, From, Request}, #mux{host = Host} = S) ->
     sys:handle_system_msg(Request, From, Host, ?MODULE, [], S);
-handle(_, S) ->
-    S. %% what is left of a port that was closed, and strangers' messages
-
-%% requests
-
--spec request(pyport_held:request(), #mux{}) -> #mux{}.
-request({request, Caller, Ref, _, _, _, _, _, Term} = Request, S0) ->
-    case refusal(byte_size(Term), S0) of
-        none ->
-            S = fresh(S0),
-            send(Request, S#mux.now_ms, S);
-        Reason ->
-            Caller ! {Ref, error, Reason},
-            S0
-    end.
-
--spec refusal(non_neg_integer(), #mux{}) -> none | term().
-refusal(Bytes, #mux{pending = Pending, pending_bytes = PendingBytes,
-                    held = Held, limits = Limits}) ->
-    Count = Pending + pyport_held:count(Held),
-    Waiting = PendingBytes + pyport_held:bytes(Held),
-    pyport_inflight:refusal(Bytes, {Count, Waiting}, Limits).
-
--spec send(pyport_held:request(), integer(), #mux{}) -> #mux{}.
-send({request, Caller, Ref, Op, Context, Env, Flags, Timeout, Term}, NowMs,
-     #mux{next_id = Id} = S) ->
-    Bytes = byte_size(Term),
-    EnvNumber = pyport_callers:note(Caller, Id, Env, Context),
-    Message = pyport_wire:entry(pyport_wire:op_byte(Op), Id, Flags, Context,
-                                EnvNumber, pyport_inflight:timeout_ms(Timeout),
-                                Term, Bytes),
-    Entry = {Caller, Ref, Bytes, pyport_inflight:deadline(Timeout, NowMs)},
-    pend_message(Entry, Message, Bytes + ?RUN_ENTRY_BYTES, S).
-
-%% The clock is read once for each packet.
--spec fresh(#mux{}) -> #mux{}.
-fresh(#mux{out = Out} = S) ->
-    case pyport_packet:fullness(Out) of
-        empty -> S#mux{now_ms = now_ms()};
-        _ -> S
-    end.
-
--spec now_ms() -> integer().
-now_ms() -> erlang:monotonic_time(millisecond).
-
--spec pend(pyport_inflight:entry(), pyport_wire:op(), binary(), #mux{}) ->
-          #mux{}.
-pend(Entry, Op, Term, #mux{next_id = Id} = S) ->
-    pend_message(Entry, pyport_wire:control(Op, Id, Term),
-                 byte_size(Term) + ?CONTROL_ENTRY_BYTES, S).
-
-%% Puts a message that will be answered into the packet.
--spec pend_message(pyport_inflight:entry(), iodata(), pos_integer(), #mux{}) ->
-          #mux{}.
-pend_message(Entry, Message, MessageBytes, S0) ->
-    #mux{next_id = Id, pending = Pending, pending_bytes = Sum, watch = Watch} =
-        S = push(Message, MessageBytes, S0),
-    ok = pyport_inflight:add(Id, Entry),
-    S#mux{next_id = Id + 1, pending = Pending + 1,
-          pending_bytes = Sum + pyport_inflight:bytes(Entry),
-          watch = pyport_watch:arm(Watch)}.
-
--spec push(iodata(), pos_integer(), #mux{}) -> #mux{}.
-push(Message, Bytes, #mux{out = Out} = S) ->
-    case pyport_packet:fits(Bytes, Out) of
-        true -> S#mux{out = pyport_packet:add(Message, Bytes, Out)};
-        false -> push(Message, Bytes, flush(S))
-    end.
+handle(Other, S) ->
+    lane_event(Other, S).
 
 -spec flush(#mux{}) -> #mux{}.
-flush(#mux{out = Out, port = Port} = S) ->
-    {Packet, Empty} = pyport_packet:take(Out),
-    try port_command(Port, Packet) of
-        true -> ok
-    catch
-        %% Closed: its last message is in the mailbox and answers everybody.
-        error:badarg -> ok
-    end,
-    S#mux{out = Empty}.
+flush(#mux{box = Box} = S) ->
+    S#mux{box = pyport_outbox:flush(Box)}.
 
-%% A control message waits at most as long as its caller: there is no
-%% deadline to keep here.
 -spec control(reference(), pyport_link:control(), binary(), #mux{}) -> #mux{}.
-control(Ref, Op, Term, #mux{phase = Phase} = S)
+control(Ref, Op, Term, #mux{phase = Phase, box = Box} = S)
   when Phase =:= up; Phase =:= opening ->
-    pend({Ref, Ref, byte_size(Term), infinity}, Op, Term, S);
+    S#mux{box = pyport_outbox:control(Ref, Op, Term, Box)};
 control(Ref, _, _, #mux{refuse = Death} = S) ->
     Ref ! {Ref, error, case Death of
                            none -> host_starting;
@@ -195,15 +130,15 @@ control(Ref, _, _, #mux{refuse = Death} = S) ->
 
 %% answers
 
+-spec heard(binary(), #mux{}) -> #mux{}.
+heard(Packet, #mux{box = Box} = S) ->
+    packet(Packet, S#mux{box = pyport_outbox:heard(Box)}).
+
 -spec packet(binary(), #mux{}) -> #mux{}.
 packet(<<16#7F, Rest/binary>>, S) when Rest =/= <<>> ->
     messages(Rest, 0, 0, S);
 packet(<<Kind, Id:64, Term/binary>>, S) when Kind >= 16#80, Kind =< 16#82 ->
-    case pyport_inflight:take(Id) of
-        undefined -> S;
-        Entry -> taken(1, pyport_inflight:bytes(Entry),
-                       answer(Entry, Kind, Term, S))
-    end;
+    answered(Id, Kind, Term, S);
 packet(Message, S) ->
     event(Message, S).
 
@@ -219,7 +154,8 @@ messages(<<Size:32, Kind, Id:64, Term:(Size - 9)/binary, Rest/binary>>,
         undefined ->
             messages(Rest, Count, Bytes, S);
         Entry ->
-            messages(Rest, Count + 1, Bytes, answer(Entry, Kind, Term, S))
+            messages(Rest, Count + 1, Bytes + pyport_inflight:bytes(Entry),
+                     answer(Entry, Kind, Term, S))
     end;
 messages(<<Size:32, Message:Size/binary, Rest/binary>>, Count, Bytes, S0) ->
     case event(Message, S0) of
@@ -232,15 +168,31 @@ messages(Torn, Count, Bytes, S) ->
     broken(Torn, taken(Count, Bytes, S)).
 
 -spec taken(non_neg_integer(), non_neg_integer(), #mux{}) -> #mux{}.
-taken(Count, Bytes, #mux{pending = Pending, pending_bytes = Sum} = S) ->
-    S#mux{pending = Pending - Count, pending_bytes = Sum - Bytes}.
+taken(Count, Bytes, #mux{box = Box} = S) ->
+    S#mux{box = pyport_outbox:taken(Count, Bytes, Box)}.
+
+-spec answered(pyport_inflight:id(), byte(), binary(), #mux{}) -> #mux{}.
+answered(Id, Kind, Term, S) ->
+    case pyport_inflight:take(Id) of
+        undefined -> S;
+        Entry -> taken(1, pyport_inflight:bytes(Entry),
+                       answer(Entry, Kind, Term, S))
+    end.
 
 -spec answer(pyport_inflight:entry(), byte(), binary(), #mux{}) -> #mux{}.
 answer({Dest, Ref, _, _}, Kind, Term, S) ->
     Dest ! {Ref, Kind, Term},
     S;
+answer({Dest, Ref, _, _, bulk}, Kind, Term, S) ->
+    Dest ! {Ref, Kind, Term},
+    S;
 answer(ping, _, _, S) ->
     S;
+answer({grant, Mark, Request}, _, _, #mux{box = Box} = S) ->
+    S#mux{box = pyport_outbox:granted(Mark, Request, Box)};
+answer({sync, Mark, Ref}, Kind, Term, #mux{box = Box} = S) ->
+    Ref ! {Ref, Kind, Term},
+    S#mux{box = pyport_outbox:settled(Mark, Box)};
 answer(hello, Kind, Term, S) ->
     case pyport_program:greeting(Kind, Term) of
         {ok, Hello} -> tell({hello, Hello}, S#mux{phase = opening});
@@ -259,74 +211,86 @@ event(<<16#91, 0:64, Term/binary>>, S) ->
         _ -> broken(Term, S)
     end;
 event(Other, S) ->
-    broken(Other, S).
+    case pyport_wire:answer(Other) of
+        {ok, {bulk, Id}} ->
+            half(Id, pyport_bulk:place(Id), S);
+        {ok, {buffer, Number, Event}} ->
+            ok = pyport_buffers:event(Number, Event),
+            S;
+        _ ->
+            broken(Other, S)
+    end.
 
 -spec broken(binary(), #mux{}) -> #mux{}.
 broken(Read, #mux{os_pid = OsPid} = S) ->
     ok = pyport_program:log_broken(Read, OsPid),
     gone(protocol_error, S).
 
-%% callers that die, programs that start
+%% the bulk lane
 
--spec caller_down(pid(), #mux{}) -> #mux{}.
-caller_down(Caller, #mux{port = none} = S) ->
-    _ = pyport_callers:forget(Caller),
-    S;
-caller_down(Caller, S) ->
-    {Id, Places} = pyport_callers:forget(Caller),
-    lists:foldl(fun(Place, Acc) ->
-                    push(pyport_wire:env_drop(Place), ?RUN_ENTRY_BYTES, Acc)
-                end, cancel(Id, S), Places).
-
--spec cancel(non_neg_integer(), #mux{}) -> #mux{}.
-cancel(Id, S) ->
-    case pyport_inflight:take(Id) of
-        {_, _, Bytes, _} ->
-            push(pyport_wire:control(cancel, Id, <<>>), ?CONTROL_ENTRY_BYTES,
-                 taken(1, Bytes, S));
+-spec lane(inet:socket(), binary(), #mux{}) -> #mux{}.
+lane(Socket, Packet, #mux{box = Box} = S) ->
+    case {pyport_outbox:socket(Box), Packet} of
+        {Socket, <<Kind, Id:64, Term/binary>>}
+          when Kind >= 16#80, Kind =< 16#82 ->
+            half(Id, pyport_bulk:bytes(Id, {Kind, Term}), S);
+        {Socket, _} ->
+            broken(Packet, S);
         _ ->
-            S
+            S %% of a program that is gone
     end.
 
--spec hold(pyport_held:request(), #mux{}) -> #mux{}.
-hold({request, Caller, Ref, _, _, _, _, _, Term} = Request,
-     #mux{refuse = Refuse, held = Held} = S) ->
-    case Refuse =:= none andalso refusal(byte_size(Term), S) of
-        none -> S#mux{held = pyport_held:add(Request, now_ms(), Held)};
-        false -> Caller ! {Ref, error, {context_died, Refuse}}, S;
-        Reason -> Caller ! {Ref, error, Reason}, S
-    end.
+-spec half(pyport_inflight:id(), pyport_bulk:half() | none, #mux{}) -> #mux{}.
+half(_, none, S) -> S;
+half(Id, {Kind, Term}, S) -> answered(Id, Kind, Term, S).
+
+-spec lane_event(term(), #mux{}) -> #mux{}.
+lane_event({bulk_lane, Connected}, #mux{box = Box} = S) ->
+    S#mux{box = pyport_outbox:connect(Connected, Box)};
+lane_event({tcp_closed, Socket}, #mux{key = Key, box = Box} = S) ->
+    %% The exit status says more, if it comes.
+    _ = [erlang:send_after(?LANE_END_MS, self(), {lane_ended, Key})
+         || pyport_outbox:socket(Box) =:= Socket],
+    S;
+lane_event({tcp_error, Socket, _}, #mux{box = Box} = S) ->
+    case pyport_outbox:socket(Box) of
+        Socket -> broken(<<"bulk lane">>, S);
+        _ -> S
+    end;
+lane_event({lane_ended, Key}, #mux{key = Key} = S) when Key =/= none ->
+    gone(link_closed, S);
+lane_event(_, S) ->
+    S. %% what is left of a port that was closed, and strangers' messages
 
 %% the host's commands
 
 -spec command(pyport_link:command(), #mux{}) -> #mux{}.
-command({start, Spec}, #mux{phase = down} = S0) ->
+command({start, Spec}, #mux{phase = down, box = Box0} = S0) ->
     case pyport_program:open(Spec) of
         {ok, Port, OsPid} ->
+            Box = pyport_outbox:opened(Port, maps:get(bulk, Spec), Box0),
             S = S0#mux{port = Port, os_pid = OsPid, phase = hello,
                        refuse = none, announced = none,
-                       watch = pyport_watch:restart(S0#mux.watch)},
-            tell({started, OsPid},
-                 flush(pend(hello, hello, pyport_program:hello(), S)));
+                       key = pyport_outbox:key(Box),
+                       box = pyport_outbox:ask(hello, hello,
+                                               pyport_program:hello(), Box)},
+            tell({started, OsPid}, flush(S));
         {error, Reason} ->
             tell({gone, {not_started, Reason}, none}, S0)
     end;
-command(release, #mux{phase = opening, held = Held} = S) ->
-    NowMs = now_ms(),
-    lists:foldl(fun(Request, Acc) -> send(Request, NowMs, Acc) end,
-                S#mux{phase = up, held = pyport_held:new()},
-                pyport_held:release(NowMs, Held));
+command(release, #mux{phase = opening, box = Box} = S) ->
+    S#mux{phase = up, box = pyport_outbox:release(Box)};
 command(kill, #mux{port = Port} = S) when Port =/= none ->
     gone(silent, S);
-command({down, Death, Mode}, #mux{phase = down, held = Held} = S0) ->
-    ok = pyport_inflight:answer_all({context_died, Death}),
-    S = S0#mux{pending = 0, pending_bytes = 0},
+command({down, Death, Mode}, #mux{phase = down, box = Box0} = S) ->
+    Died = {context_died, Death},
+    ok = pyport_inflight:answer_all(Died),
+    ok = pyport_buffers:answer_waiters(Died),
+    Box = pyport_outbox:forgotten(Box0),
     case Mode of
-        hold ->
-            S;
-        refuse ->
-            ok = pyport_held:answer_all({context_died, Death}, Held),
-            S#mux{refuse = Death, held = pyport_held:new()}
+        hold -> S#mux{box = Box};
+        refuse -> S#mux{refuse = Death,
+                        box = pyport_outbox:refuse_held(Died, Box)}
     end;
 command({closed, Context}, S) ->
     ok = pyport_callers:close(Context),
@@ -343,46 +307,49 @@ tell(Event, #mux{host = Host} = S) ->
 -spec gone(term(), #mux{}) -> #mux{}.
 gone(Why, #mux{port = Port, os_pid = OsPid, announced = Announced} = S) ->
     ok = pyport_program:close(Port, OsPid),
+    ok = pyport_buffers:gone(),
     tell({gone, Why, Announced},
-         S#mux{port = none, phase = down,
-               out = element(2, pyport_packet:take(S#mux.out))}).
+         S#mux{port = none, phase = down, key = none,
+               box = pyport_outbox:closed(S#mux.box)}).
 
 -spec terminate(term(), #mux{}) -> no_return().
-terminate(Reason, #mux{port = Port, os_pid = OsPid} = S) ->
+terminate(Reason, #mux{port = Port, os_pid = OsPid, box = Box}) ->
     Told = pyport_death:told(Reason),
+    ok = pyport_buffers:gone(),
+    ok = pyport_buffers:answer_waiters(Told),
     ok = pyport_inflight:answer_all(Told),
-    ok = pyport_held:answer_all(Told, S#mux.held),
+    _ = pyport_outbox:closed(pyport_outbox:refuse_held(Told, Box)),
     _ = [pyport_program:close(Port, OsPid) || Port =/= none],
     exit(Reason).
 
 %% the backstop
 
 -spec tick(#mux{}) -> #mux{}.
-tick(#mux{pending = Pending, port = Port} = S)
-  when Pending =:= 0; Port =:= none ->
-    S;
-tick(#mux{now_ms = NowMs} = S) ->
-    listen(lists:foldl(fun late/2, S, pyport_inflight:late(NowMs))).
+tick(#mux{box = Box} = S) ->
+    case pyport_outbox:is_idle(Box) of
+        true -> S;
+        false -> listen(lists:foldl(fun late/2, S, pyport_outbox:late(Box)))
+    end.
 
 -spec late({pyport_inflight:id(), pyport_inflight:entry()}, #mux{}) -> #mux{}.
 late({Id, Entry}, S) ->
     ok = pyport_inflight:answer(timeout, Entry),
-    cancel(Id, S).
+    S#mux{box = pyport_outbox:cancel(Id, S#mux.box)}.
 
 %% The host watches over a program that says no hello. What is in the mailbox
 %% already counts as heard: the node may have been suspended itself.
 -spec listen(#mux{}) -> #mux{}.
-listen(#mux{phase = hello, watch = Watch} = S) ->
-    S#mux{watch = pyport_watch:arm(Watch)};
-listen(#mux{port = Port} = S0) ->
-    {Verdict, Watch} = pyport_watch:verdict(S0#mux.now_ms, S0#mux.watch),
-    S = S0#mux{watch = Watch},
+listen(#mux{phase = hello, box = Box} = S) ->
+    S#mux{box = pyport_outbox:arm(Box)};
+listen(#mux{port = Port, box = Box0} = S0) ->
+    {Verdict, Box} = pyport_outbox:verdict(Box0),
+    S = S0#mux{box = Box},
     receive
         {Port, {data, Packet}} ->
-            packet(Packet, S#mux{watch = pyport_watch:heard(Watch)})
+            heard(Packet, S)
     after 0 ->
         case Verdict of
-            ping -> pend(ping, ping, <<>>, S);
+            ping -> S#mux{box = pyport_outbox:ask(ping, ping, <<>>, Box)};
             dead -> gone(silent, S);
             wait -> S
         end

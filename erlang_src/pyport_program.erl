@@ -4,7 +4,7 @@
 -module(pyport_program).
 
 -export([spec/2, argument/2, open/1, close/2, hello/0, greeting/2]).
--export([log_broken/2]).
+-export([log_broken/2, spawn_apart/1]).
 
 -include_lib("kernel/include/logger.hrl").
 
@@ -12,7 +12,9 @@
 
 -type spec() :: #{program := file:filename_all(),
                   arguments := [unicode:chardata()],
-                  env := #{unicode:chardata() => unicode:chardata()}}.
+                  env := #{unicode:chardata() => unicode:chardata()},
+                  %% where it is to connect its bulk lane
+                  bulk := none | file:filename_all()}.
 -type reason() :: {program_not_found, file:filename_all()}
                 | {program_not_started, file:filename_all(), atom()}.
 
@@ -25,14 +27,22 @@
 %% What the program takes from the settings of a host as it is.
 -define(SETTINGS, [memory_limit, cpu_limit, kill_after, python_path, spin_us,
                    switch_interval_us, queue_max, frame_bytes_max,
-                   output_lines_per_s]).
+                   output_lines_per_s, tmp_dir, bulk_threshold,
+                   buffer_memory_max, resource_bytes_max, buffers_max]).
 
 %% @doc How to start the program of a host.
 -spec spec(file:filename_all(), map()) -> spec().
 spec(StdioPath, #{program := Program, env := Env} = Options) ->
     Settings = [{Name, maps:get(Name, Options, default)} || Name <- ?SETTINGS],
+    Bulk = case Options of
+               #{bulk_threshold := 0} -> none;
+               _ -> StdioPath
+           end,
     #{program => path(Program, "pyport"),
+      bulk => Bulk,
       arguments => arguments([{stdio, StdioPath},
+                              {bulk, case Bulk of none -> default;
+                                                  _ -> Bulk end},
                               {lib, path(default, "python")},
                               {python, python(Options)} | Settings]),
       env => Env}.
@@ -143,8 +153,8 @@ close(Port, OsPid) ->
     Port ! {self(), close},
     ok.
 
-%% An application that stops kills whatever has its group leader: that must
-%% not be whoever kills our program. A process has it from its parent.
+%% @doc An application that stops kills whatever has its group leader: that
+%% must not be whoever kills our program. A process has it from its parent.
 -spec spawn_apart(fun(() -> ok)) -> ok.
 spawn_apart(Fun) ->
     Leader = group_leader(),

@@ -4,14 +4,15 @@
 %% of their context).
 %%
 %% For each start of the program it listens on a unix socket in a private
-%% directory that is gone as soon as both streams are connected. Lines pass
+%% directory that is gone as soon as both streams are connected, and the bulk
+%% lane, which it hands to the link. Lines pass
 %% a rate limit and go to the sink of their stream; the last of stderr are
 %% kept for the report of a crash. The sinks may be slow: a writer waits for
 %% each, this process never does.
 -module(pyport_stdio).
 -behaviour(gen_server).
 
--export([start_link/1, listen/1, tail/2, stop/1, offer/4]).
+-export([start_link/1, listen/2, tail/2, stop/1, offer/4]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 
 -export_type([options/0]).
@@ -43,6 +44,8 @@
     dir = none :: none | file:filename_all(),
     listener = none :: none | inet:socket(),
     acceptor = none :: none | pid(),
+    %% who gets the bulk lane, if there is to be one
+    lane = none :: none | pyport_bulk:door(),
     %% a socket names its stream with its first byte
     sockets = #{} :: #{inet:socket() => new | {stream(), pyport_lines:lines()}},
     limiters :: #{stream() => pyport_limiter:limiter()},
@@ -61,11 +64,13 @@ start_link(Options) ->
         {error, Reason} -> {error, Reason}
     end.
 
-%% @doc Prepares for one start of the program: the path for `--stdio'.
--spec listen(pid()) -> {ok, file:filename_all()} | {error, term()}.
-listen(Stdio) ->
+%% @doc Prepares for one start of the program: the path for `--stdio', and
+%% for `--bulk' if somebody is to get `{bulk_lane, {Path, Socket}}'.
+-spec listen(pid(), none | pid()) ->
+          {ok, file:filename_all()} | {error, term()}.
+listen(Stdio, Lane) ->
     try
-        gen_server:call(Stdio, listen, ?LISTEN_TIMEOUT_MS)
+        gen_server:call(Stdio, {listen, Lane}, ?LISTEN_TIMEOUT_MS)
     catch
         exit:{timeout, _} -> {error, {stdio_timeout, ?LISTEN_TIMEOUT_MS}}
     end.
@@ -109,35 +114,37 @@ init(#{output_lines_per_s := PerSecond} = Options) ->
     {ok, #state{options = Options, writers = #{stdout => Out, stderr => Err},
                 limiters = #{stdout => Limiter, stderr => Limiter}}}.
 
--spec handle_call(listen, gen_server:from(), #state{}) ->
+-spec handle_call({listen, none | pid()}, gen_server:from(), #state{}) ->
           {reply, {ok, file:filename_all()} | {error, term()}, #state{}}.
-handle_call(listen, _From, State0) ->
+handle_call({listen, Lane}, _From, State0) ->
     State = (forget(State0))#state{tail = queue:new(), tail_lines = 0,
                                    tail_bytes = 0},
     case pyport_tmp:create(maps:get(tmp_dir, State#state.options)) of
-        {ok, Dir} -> listen_in(Dir, State);
+        {ok, Dir} -> listen_in(Dir, Lane, State);
         {error, _} = Error -> {reply, Error, State}
     end.
 
--spec listen_in(file:filename_all(), #state{}) ->
+-spec listen_in(file:filename_all(), none | pid(), #state{}) ->
           {reply, {ok, file:filename_all()} | {error, term()}, #state{}}.
-listen_in(Dir, State) ->
+listen_in(Dir, Lane, State) ->
     Path = filename:join(Dir, ?SOCKET_NAME),
     case gen_tcp:listen(0, [{ifaddr, {local, Path}}, binary,
                             {active, false}, {packet, raw},
                             {buffer, 65536}]) of
         {ok, Listener} ->
             Server = self(),
-            Acceptor = spawn_link(fun() -> accept(Listener, Server, 2) end),
+            Count = case Lane of none -> 2; _ -> 3 end,
+            Acceptor = spawn_link(fun() -> accept(Listener, Server, Count) end),
             {reply, {ok, Path}, State#state{dir = Dir, listener = Listener,
+                                            lane = pyport_bulk:door(Lane, Path),
                                             acceptor = Acceptor}};
         {error, Posix} ->
             ok = pyport_tmp:remove({Dir, [?SOCKET_NAME]}),
             {reply, {error, {tmp_dir, Dir, Posix}}, State}
     end.
 
-%% Ends with the second stream, with its listener or with the time.
--spec accept(inet:socket(), pid(), 0..2) -> ok.
+%% Ends with the last socket, with its listener or with the time.
+-spec accept(inet:socket(), pid(), 0..3) -> ok.
 accept(_, Server, 0) ->
     Server ! {connected, self()},
     ok;
@@ -199,6 +206,9 @@ received(Socket, Bytes, #state{sockets = Sockets} = State) ->
             named(Socket, stdout, Rest, State);
         {#{Socket := new}, <<2, Rest/binary>>} ->
             named(Socket, stderr, Rest, State);
+        {#{Socket := new}, <<3>>} ->
+            ok = pyport_bulk:hand_over(Socket, State#state.lane),
+            State#state{sockets = maps:remove(Socket, Sockets)};
         {#{Socket := new}, _} ->
             ended(Socket, State);
         {#{Socket := {Stream, Lines}}, _} ->

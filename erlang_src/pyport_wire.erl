@@ -166,7 +166,7 @@ run(_, _, _) ->
     error.
 
 -spec read_buffer_new(non_neg_integer(), binary()) ->
-          {ok, request()} | error.
+          {ok, {buffer_new, non_neg_integer(), buffer_new()}} | error.
 read_buffer_new(Number, <<Retain, Window:32, Length:64, Max:64, Threshold:64,
                           131, _, _/binary>> = Body)
   when Retain < 2, Window >= 65536, Window band (Window - 1) =:= 0 ->

@@ -3,7 +3,7 @@
 -module(pyport_case).
 
 -export([start/1, stop/0, host/0, host/1, context/1, call/3, call/4, async/3]).
--export([await/1, until_seen/3, fake/0]).
+-export([await/1, until_seen/3, await_lane/3, fake/0]).
 
 -define(WAIT_MS, 20000).
 
@@ -11,8 +11,6 @@
 start(Settings) ->
     _ = application:stop(pyport),
     {ok, Config} = pyport_config:check([{program, fake()} | Settings]),
-    #{frame_bytes_max := FrameBytesMax} = Config,
-    ok = pyport_link:set_frame_bytes_max(FrameBytesMax),
     {ok, Supervisor} = pyport_hosts:start_link(),
     true = unlink(Supervisor),
     ok = pyport_hosts:configure(Config).
@@ -63,6 +61,19 @@ until_seen(Place, What, Times) when Times > 0 ->
     case binary:match(Seen, What) of
         nomatch -> until_seen(Place, What, Times - 1);
         _ -> ok
+    end.
+
+%% Until the link has the bulk lane of its program, or at once if it is to
+%% have none. Each question is a round trip.
+await_lane(_, false, _) ->
+    ok;
+await_lane(Link, true, Times) when Times > 0 ->
+    case ets:match(pyport_lanes, {'_', Link, '$1'}) of
+        [[none]] ->
+            {ok, _} = pyport_link:control(Link, info, none, ?WAIT_MS),
+            await_lane(Link, true, Times - 1);
+        [[_]] ->
+            ok
     end.
 
 fake() ->

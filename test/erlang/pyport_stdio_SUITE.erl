@@ -128,7 +128,7 @@ what_was_printed_before_the_end_is_written(_) ->
 %% doc: whoever starts the program does not wait for ever.
 standard_streams_that_do_not_listen_are_named(_) ->
     Deaf = spawn_link(fun() -> receive never -> ok end end),
-    {error, {stdio_timeout, _}} = pyport_stdio:listen(Deaf).
+    {error, {stdio_timeout, _}} = pyport_stdio:listen(Deaf, none).
 
 %% doc: whoever guesses it could take it before us.
 the_name_of_a_directory_cannot_be_guessed(_) ->

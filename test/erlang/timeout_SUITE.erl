@@ -259,7 +259,7 @@ new(Mode, Options) ->
 %% The caller has sent its request when it waits for the answer.
 blocked(Pid) ->
     case process_info(Pid, [status, current_function]) of
-        [{status, waiting}, {current_function, {pyport_link, request, _}}] ->
+        [{status, waiting}, {current_function, {pyport_link, await, _}}] ->
             ok;
         _ ->
             true = erlang:yield(),

@@ -4,18 +4,26 @@
 It answers a CALL, EVAL or EXEC with the request's own term, and misbehaves when asked: by a word
 in the environment variable FAKE_START (at start) or in the term of a request (later). With FAKE_IF
 some faults happen only while there is a file of that name, so that a first start succeeds. Used by
-the suites of the link and of the host.
+the suites of the link, of the host and of the lanes.
+
+With --bulk it has a bulk lane and answers there what is large. Of buffers it only notes what came
+(`seen`), and says what a request asks it to say: `credit NUMBER UP_TO`, `deny NUMBER WHY`,
+`forget NUMBER`.
 """
 from __future__ import annotations
 
 import os
+import re
+import select
 import signal
 import socket
 import struct
 import sys
 import time
 
-OK, EXCEPTION, ERROR, OUTPUT, DYING, BATCH = 0x80, 0x81, 0x82, 0x90, 0x91, 0x7F
+OK, EXCEPTION, ERROR, BULK, OUTPUT, DYING, BATCH = 0x80, 0x81, 0x82, 0x83, 0x90, 0x91, 0x7F
+CREDIT, REFUSED, FORGOTTEN = 0xA0, 0xA1, 0xA2
+BUFFER_NAMES = {0x20: "new", 0x21: "write", 0x22: "close", 0x23: "drop", 0x24: "wait"}
 PONG = b"\x83w\x04pong"
 ATOM_OK = b"\x83w\x02ok"
 ATOM_TRUE = b"\x83w\x04true"
@@ -23,6 +31,7 @@ ATOM_TIMEOUT = b"\x83w\x07timeout"
 
 held: dict[int, bytes] = {}
 seen: list[str] = []
+lane: socket.socket | None = None
 
 
 def atom(name: str) -> bytes:
@@ -45,14 +54,15 @@ def binary(data: bytes) -> bytes:
     return b"m" + struct.pack(">I", len(data)) + data
 
 
-def read_exactly(count: int) -> bytes:
-    data = b""
-    while len(data) < count:
-        part = os.read(3, count - len(data))
+def read_exactly(descriptor: int, count: int) -> bytes:
+    parts = []
+    while count:
+        part = os.read(descriptor, count)
         if not part:
             os._exit(0)
-        data += part
-    return data
+        parts.append(part)
+        count -= len(part)
+    return b"".join(parts)
 
 
 def write(data: bytes) -> None:
@@ -73,14 +83,44 @@ def answer(kind: int, request: int, term: bytes) -> bytes:
     return struct.pack(">BQ", kind, request) + term
 
 
-def connect_stdio() -> None:
-    for option in sys.argv[1:]:
-        if option.startswith("--stdio="):
+def reply(kind: int, request: int, term: bytes) -> None:
+    """An answer, on the lane that is meant for it."""
+    if lane is None or not 0 < option("bulk-threshold", 65536) <= len(term):
+        send(answer(kind, request, term))
+    elif b"place_last" in term:
+        send_on_lane(answer(kind, request, term))
+        send(struct.pack(">BQ", BULK, request))
+    else:
+        send(struct.pack(">BQ", BULK, request))
+        send_on_lane(answer(kind, request, term))
+
+
+def send_on_lane(message: bytes) -> None:
+    assert lane is not None
+    lane.sendall(struct.pack(">I", len(message)) + message)
+
+
+def option(name: str, default: int) -> int:
+    given = [a.split("=", 1)[1] for a in sys.argv[1:] if a.startswith(f"--{name}=")]
+    return int(given[0]) if given else default
+
+
+def connect(path: str, name: int) -> socket.socket:
+    stream = socket.socket(socket.AF_UNIX)
+    stream.connect(path)
+    stream.sendall(bytes([name]))
+    return stream
+
+
+def connect_all() -> None:
+    global lane
+    for argument in sys.argv[1:]:
+        if argument.startswith("--stdio="):
             for descriptor in (1, 2):
-                stream = socket.socket(socket.AF_UNIX)
-                stream.connect(option[len("--stdio=") :])
-                stream.sendall(bytes([descriptor]))
+                stream = connect(argument[len("--stdio=") :], descriptor)
                 os.dup2(stream.fileno(), descriptor)
+        elif argument.startswith("--bulk="):
+            lane = connect(argument[len("--bulk=") :], 3)
 
 
 def is_faulty() -> bool:
@@ -131,12 +171,20 @@ def misbehave(term: bytes, request: int) -> bool:
         signal.pause()
     elif b"hang" in term:
         signal.pause()
+    elif b"garbage_lane" in term:
+        send_on_lane(b"no answer")
+    elif b"end_lane" in term:
+        assert lane is not None
+        lane.shutdown(socket.SHUT_RDWR)
+        signal.pause()
     elif b"stop" in term:
         os.kill(os.getpid(), signal.SIGSTOP)
     elif b"hold" in term:
         held[request] = term
         seen.append("hold")
         send(struct.pack(">BQB", OUTPUT, 0, 1) + b"holding")
+    elif b"seen" in term:
+        send(answer(OK, request, b"\x83" + binary(" ".join(seen).encode())))
     else:
         return False
     return True
@@ -160,16 +208,22 @@ def run(request: int, context: int, env: int, timeout: int, term: bytes) -> None
     elif b"release" in term:
         send(*(answer(OK, r, t) for r, t in held.items()), answer(OK, request, term))
         held.clear()
-    elif b"seen" in term:
-        send(answer(OK, request, b"\x83" + binary(" ".join(seen).encode())))
+    elif said := re.search(rb"(credit|deny|forget) (\d+) (\d+)", term):
+        word, number, value = said[1], int(said[2]), int(said[3])
+        if word == b"credit":
+            send(struct.pack(">BQQ", CREDIT, number, value), answer(OK, request, term))
+        elif word == b"deny":
+            send(struct.pack(">BQB", REFUSED, number, value), answer(OK, request, term))
+        else:
+            send(struct.pack(">BQ", FORGOTTEN, number), answer(OK, request, term))
     elif b"where" in term:
         place = f"{context} {env} {timeout}".encode()
         send(answer(OK, request, b"\x83" + binary(place)))
     else:
-        send(answer(OK, request, term))
+        reply(OK, request, term)
 
 
-def control(op: int, request: int) -> None:
+def control(op: int, request: int, where: str) -> None:
     if op == 0x01:
         send(answer(OK, request, hello(2 if os.environ.get("FAKE_START") == "version" else 1)))
     elif op == 0x02:
@@ -178,7 +232,7 @@ def control(op: int, request: int) -> None:
     elif op == 0x03:
         send(answer(OK, request, b"\x83t\x00\x00\x00\x01" + atom("rss_bytes") + b"a\x07"))
     elif op == 0x04:
-        seen.append("cancel")
+        seen.append(f"{where}-cancel")
         held.pop(request, None)
     elif op in (0x06, 0x07):
         seen.append("open" if op == 0x06 else "close")
@@ -187,11 +241,16 @@ def control(op: int, request: int) -> None:
         send(answer(OK, request, ATOM_TRUE))
 
 
-def message(data: bytes) -> None:
+def message(data: bytes, where: str) -> None:
     op, request = struct.unpack_from(">BQ", data)
     if op < 0x10:
-        control(op, request)
+        control(op, request, where)
         return
+    if op in BUFFER_NAMES:
+        seen.append(f"{where}-{BUFFER_NAMES[op]}-{request}-{len(data) - 9}")
+        return
+    if where == "lane":
+        seen.append("lane-run")
     _, context, env, timeout = struct.unpack_from(">BIQI", data, 9)
     if op == 0x12:
         seen.append(f"exec-{context}")
@@ -201,20 +260,28 @@ def message(data: bytes) -> None:
     run(request, context, env, timeout, data[26:])
 
 
+def packet(descriptor: int, where: str) -> None:
+    content = read_exactly(descriptor, struct.unpack(">I", read_exactly(descriptor, 4))[0])
+    if content[0] != BATCH:
+        message(content, where)
+        return
+    offset = 1
+    while offset < len(content):
+        (size,) = struct.unpack_from(">I", content, offset)
+        message(content[offset + 4 : offset + 4 + size], where)
+        offset += 4 + size
+
+
 def main() -> None:
-    connect_stdio()
+    connect_all()
     if is_faulty():
         start(os.environ.get("FAKE_START", ""))
+    # The lane is read first: what has to be read after the link must not be sent before it was.
+    sources = [(3, "link")] if lane is None else [(lane.fileno(), "lane"), (3, "link")]
     while True:
-        content = read_exactly(struct.unpack(">I", read_exactly(4))[0])
-        if content[0] != BATCH:
-            message(content)
-            continue
-        offset = 1
-        while offset < len(content):
-            (size,) = struct.unpack_from(">I", content, offset)
-            message(content[offset + 4 : offset + 4 + size])
-            offset += 4 + size
+        ready = select.select([descriptor for descriptor, _ in sources], [], [])[0]
+        descriptor, where = next(each for each in sources if each[0] in ready)
+        packet(descriptor, where)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,249 @@
+%% @private
+%% @doc The buffers that a link knows: who owns each and who waits for
+%% credit.
+%%
+%% The state is the process dictionary of the link, as in {@link
+%% pyport_callers}: `{buffer, Number}' is a buffer, `{owner, Pid}' the
+%% numbers of a process, `{waiter, Pid}' the buffer that it waits for (a
+%% process waits for one at a time), `buffers' the last number and the count.
+%% Owners and waiters are monitored once, together with the callers.
+%%
+%% What the program is to be told is returned, for the lane that the buffer
+%% is on: an end must not overtake the content before it.
+-module(pyport_buffers).
+
+-export([new/3, command/1, event/2, down/1, gone/0, answer_waiters/1]).
+
+-export_type([command/0, event/0, effect/0, new/0]).
+
+-type cells() :: pyport_cells:handle().
+-type buffer_number() :: pos_integer().
+-type waiter() :: {pid(), reference(), Need :: non_neg_integer()}.
+-type buffer() :: {cells(), Owner :: pid(), [waiter()]}.
+-type new() :: {Reply :: reference(), Owner :: pid(), cells(),
+                pyport_wire:buffer_new()}.
+%% Whoever waits gets `{Reply, Answer}'.
+-type command() ::
+        {close, buffer_number(), link | lane}
+      | {wait, buffer_number()}
+      | {credit, buffer_number(), waiter()}
+      | {give, buffer_number(), Reply :: reference(), Caller :: pid(),
+         NewOwner :: pid()}
+      | {owner, buffer_number(), Reply :: reference()}.
+-type event() :: pyport_wire:buffer_event().
+-type effect() :: {link | lane, pyport_wire:buffer_op(), buffer_number()}.
+
+-define(WAITERS_MAX, 1024).
+
+%% @doc Names a new buffer, unless there are too many.
+-spec new(new(), pyport_lanes:key(), pos_integer()) ->
+          {ok, iolist()} | error.
+new({Reply, Owner, Cells, New}, Key, Max) ->
+    case counts() of
+        {_, Count} when Count >= Max ->
+            Reply ! {Reply, {error, {overloaded, Count, Max}}},
+            error;
+        {Last, Count} ->
+            Number = Last + 1,
+            ok = pyport_cells:name(Cells, {Key, Number}, maps:get(window, New)),
+            _ = put(buffers, {Number, Count + 1}),
+            _ = put({buffer, Number}, {Cells, Owner, []}),
+            ok = own(Owner, Number),
+            Reply ! {Reply, ok},
+            {ok, pyport_wire:buffer_new(Number, New)}
+    end.
+
+-spec counts() -> {Last :: non_neg_integer(), Count :: non_neg_integer()}.
+counts() ->
+    case get(buffers) of
+        undefined -> {0, 0};
+        Counts -> Counts
+    end.
+
+-spec own(pid(), buffer_number()) -> ok.
+own(Owner, Number) ->
+    ok = pyport_callers:meet(Owner),
+    Owned = case get({owner, Owner}) of undefined -> #{}; Map -> Map end,
+    _ = put({owner, Owner}, Owned#{Number => []}),
+    ok.
+
+-spec disown(pid(), buffer_number()) -> ok.
+disown(Owner, Number) ->
+    _ = case get({owner, Owner}) of
+            #{Number := _} = Owned when map_size(Owned) =:= 1 ->
+                erase({owner, Owner});
+            #{Number := _} = Owned ->
+                put({owner, Owner}, maps:remove(Number, Owned));
+            _ ->
+                ok
+        end,
+    ok.
+
+%% @doc What a process asks. A buffer that is not known any more was dropped
+%% or forgotten, or its program is gone: its cells say which.
+-spec command(command()) -> [effect()].
+command(Command) ->
+    case get({buffer, element(2, Command)}) of
+        undefined -> unknown(Command);
+        Buffer -> command(Command, Buffer)
+    end.
+
+-spec unknown(command()) -> [].
+unknown({credit, _, {_, Reply, _}}) ->
+    Reply ! {Reply, wake},
+    [];
+unknown({give, _, Reply, _, _}) ->
+    Reply ! {Reply, {error, closed}},
+    [];
+unknown({owner, _, Reply}) ->
+    Reply ! {Reply, undefined},
+    [];
+unknown(_) ->
+    [].
+
+-spec command(command(), buffer()) -> [effect()].
+command({close, Number, Lane}, Buffer) ->
+    ok = wake_all(Number, Buffer),
+    [{link, buffer_close, Number} || Lane =:= link];
+command({wait, Number}, _) ->
+    [{link, buffer_wait, Number}];
+command({credit, Number, Waiter}, Buffer) ->
+    ok = wait(Number, Waiter, Buffer),
+    [];
+command({give, Number, Reply, Caller, New}, {Cells, Caller, Waiters}) ->
+    ok = disown(Caller, Number),
+    _ = put({buffer, Number}, {Cells, New, Waiters}),
+    ok = own(New, Number),
+    Reply ! {Reply, ok},
+    [];
+command({give, _, Reply, _, _}, _) ->
+    Reply ! {Reply, {error, not_owner}},
+    [];
+command({owner, _, Reply}, {_, Owner, _}) ->
+    Reply ! {Reply, Owner},
+    [].
+
+%% The cells may have changed since the writer looked.
+-spec wait(buffer_number(), waiter(), buffer()) -> ok.
+wait(Number, {Pid, Reply, Need} = Waiter, {Cells, Owner, Waiters}) ->
+    IsOpen = pyport_cells:state(Cells) =:= open,
+    IsFunded = pyport_cells:credit(Cells) > Need,
+    if
+        IsFunded; not IsOpen ->
+            Reply ! {Reply, wake},
+            ok;
+        length(Waiters) >= ?WAITERS_MAX ->
+            Reply ! {Reply, {error, writer_limit}},
+            ok;
+        true ->
+            ok = pyport_callers:meet(Pid),
+            _ = put({waiter, Pid}, Number),
+            _ = put({buffer, Number}, {Cells, Owner, [Waiter | Waiters]}),
+            ok
+    end.
+
+%% @doc What the program says.
+-spec event(buffer_number(), event()) -> ok.
+event(Number, Event) ->
+    case get({buffer, Number}) of
+        undefined -> ok;
+        Buffer -> event(Event, Number, Buffer)
+    end.
+
+-spec event(event(), buffer_number(), buffer()) -> ok.
+event({credit, UpTo}, Number, {Cells, Owner, Waiters}) ->
+    ok = pyport_cells:set_credit(Cells, UpTo),
+    {Funded, Left} = lists:partition(fun({_, _, Need}) -> UpTo > Need end,
+                                     Waiters),
+    ok = lists:foreach(fun wake/1, Funded),
+    _ = [put({buffer, Number}, {Cells, Owner, Left}) || Funded =/= []],
+    ok;
+event({refused, Byte}, Number, {Cells, _, _} = Buffer) ->
+    _ = pyport_cells:leave_open(Cells, why(Byte)),
+    wake_all(Number, Buffer);
+event(forgotten, Number, {Cells, _, _} = Buffer) ->
+    _ = pyport_cells:leave_open(Cells, closed),
+    forget(Number, Buffer).
+
+-spec why(byte()) -> pyport_cells:why().
+why(3) -> reader_closed;
+why(4) -> no_space;
+why(5) -> too_large;
+why(_) -> too_many.
+
+-spec wake(waiter()) -> ok.
+wake({Pid, Reply, _}) ->
+    _ = erase({waiter, Pid}),
+    Reply ! {Reply, wake},
+    ok.
+
+-spec wake_all(buffer_number(), buffer()) -> ok.
+wake_all(Number, {Cells, Owner, Waiters}) ->
+    ok = lists:foreach(fun wake/1, Waiters),
+    _ = put({buffer, Number}, {Cells, Owner, []}),
+    ok.
+
+%% Takes a buffer out of the tables.
+-spec forget(buffer_number(), buffer()) -> ok.
+forget(Number, {_, Owner, Waiters}) ->
+    ok = lists:foreach(fun wake/1, Waiters),
+    _ = erase({buffer, Number}),
+    ok = disown(Owner, Number),
+    {Last, Count} = counts(),
+    _ = put(buffers, {Last, Count - 1}),
+    ok.
+
+%% @doc A process died. Its buffers are dropped; one that it was writing to
+%% ends torn, whoever owns it, because the rest of that write will not come.
+-spec down(pid()) -> [effect()].
+down(Pid) ->
+    Torn = case erase({waiter, Pid}) of undefined -> []; Number -> [Number] end,
+    Owned = case get({owner, Pid}) of
+                undefined -> [];
+                Map -> maps:keys(Map)
+            end,
+    lists:append([drop(Each, Pid) || Each <- lists:usort(Torn ++ Owned)]).
+
+-spec drop(buffer_number(), pid()) -> [effect()].
+drop(Number, Pid) ->
+    case get({buffer, Number}) of
+        {Cells, Owner, Waiters} ->
+            _ = pyport_cells:leave_open(Cells, closed),
+            Others = [Each || {Waiting, _, _} = Each <- Waiters,
+                              Waiting =/= Pid],
+            ok = forget(Number, {Cells, Owner, Others}),
+            Lane = case pyport_cells:is_on_lane(Cells) of
+                       true -> lane;
+                       false -> link
+                   end,
+            [{Lane, buffer_drop, Number}];
+        undefined ->
+            []
+    end.
+
+%% @doc The program is gone. Who waits is answered when it is known of what
+%% it died, see {@link answer_waiters/1}.
+-spec gone() -> ok.
+gone() ->
+    Buffers = [Each || {{buffer, _}, _} = Each <- get()],
+    ok = lists:foreach(fun gone/1, Buffers),
+    {Last, _} = counts(),
+    _ = put(buffers, {Last, 0}),
+    ok.
+
+-spec gone({{buffer, buffer_number()}, buffer()}) -> ok.
+gone({{buffer, Number} = Name, {Cells, Owner, Waiters}}) ->
+    ok = pyport_cells:set_gone(Cells),
+    _ = erase(Name),
+    ok = disown(Owner, Number),
+    _ = [put({waiter, Pid}, Reply) || {Pid, Reply, _} <- Waiters],
+    ok.
+
+%% @doc Tells those who waited when the program went why it did.
+-spec answer_waiters(term()) -> ok.
+answer_waiters(Reason) ->
+    _ = [begin
+             _ = erase(Name),
+             Reply ! {Reply, {error, Reason}}
+         end || {{waiter, _} = Name, Reply} <- get(), is_reference(Reply)],
+    ok.

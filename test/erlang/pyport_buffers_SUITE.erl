@@ -1,0 +1,223 @@
+%% The link's side of buffers: owners, credit, limits, ends; against a fake
+%% program that notes what came and says what it is asked to.
+-module(pyport_buffers_SUITE).
+
+-compile([export_all, nowarn_export_all]).
+
+-import(pyport_lane_case, [place/1, call/2, buffer/2, seen/1, until/2,
+                           granted/3, waiting_writer/2, write_on/2, async/1,
+                           alone/1]).
+
+-define(CALL_MS, 10000).
+-define(WAIT_MS, 10000).
+-define(WINDOW, 65536).
+
+suite() ->
+    [{timetrap, {seconds, 60}}].
+
+all() ->
+    [a_buffer_of_a_dead_owner_is_dropped_behind_its_content,
+     a_writer_waits_for_credit_and_says_so_once,
+     credit_wakes_those_whose_turn_it_is,
+     a_refusal_wakes_the_writer_with_its_reason,
+     a_close_wakes_the_writer,
+     a_write_that_is_cut_short_by_a_death_ends_the_buffer,
+     too_many_waiting_writers_are_refused,
+     a_death_wakes_the_writer_and_ends_the_buffer,
+     a_program_that_is_stopped_does_not_hold_its_writers,
+     the_end_of_a_host_wakes_the_writer,
+     a_limit_is_kept_exactly_by_many_writers,
+     too_many_buffers_are_refused_until_one_is_forgotten,
+     a_buffer_during_the_restart_is_made_after_it,
+     a_buffer_given_away_lives_with_its_new_owner].
+
+init_per_testcase(Case, Config) ->
+    pyport_lane_case:start(settings(Case), true, Config).
+
+end_per_testcase(_, _) ->
+    pyport_case:stop().
+
+settings(too_many_buffers_are_refused_until_one_is_forgotten) ->
+    [{buffers_max, 3}, {stderr, null}, {stdout, null}];
+settings(a_program_that_is_stopped_does_not_hold_its_writers) ->
+    [{silence, 50}, {ping_timeout, 200}, {stderr, null}, {stdout, null}];
+settings(_) ->
+    [{stderr, null}, {stdout, null}].
+
+%% owners
+
+%% doc: the writer closes and dies at once; the drop must come last.
+a_buffer_of_a_dead_owner_is_dropped_behind_its_content(Config) ->
+    {Link, _} = place(Config),
+    Write = fun(Bytes) ->
+        alone(fun() ->
+            {ok, Buffer} = pyport_buffer_new:new_at(Link, self(), #{}),
+            ok = py_buffer:write(Buffer, rand:bytes(Bytes)),
+            py_buffer:close(Buffer)
+        end)
+    end,
+    ok = Write(10),
+    ok = until(Config,
+               <<"link-write-1-10 link-close-1-0 link-drop-1-0">>),
+    ok = Write(100000),
+    ok = until(Config,
+               <<"lane-write-2-100000 lane-close-2-0 lane-drop-2-0">>).
+
+%% credit
+
+%% doc: no more than the window goes out, and the program hears of who waits.
+a_writer_waits_for_credit_and_says_so_once(Config) ->
+    Buffer = buffer(Config, #{}),
+    Data = rand:bytes(3 * ?WINDOW),
+    Writer = async(fun() -> py_buffer:write(Buffer, Data) end),
+    ok = until(Config, <<"lane-write-1-65536 link-wait-1-0">>),
+    ok = granted(Config, 1, 2 * ?WINDOW),
+    ok = until(Config, <<"link-wait-1-0 lane-write-1-65536 link-wait-1-0">>),
+    ok = granted(Config, 1, 4 * ?WINDOW),
+    ok = pyport_case:await(Writer),
+    ok = until(Config, <<"link-wait-1-0 lane-write-1-65536">>),
+    2 = length(binary:matches(seen(Config), <<"wait">>)).
+
+%% doc: writers take their places in the stream when they come.
+credit_wakes_those_whose_turn_it_is(Config) ->
+    Buffer = buffer(Config, #{}),
+    ok = py_buffer:write(Buffer, rand:bytes(?WINDOW)),
+    First = async(fun() -> py_buffer:write(Buffer, <<"first">>) end),
+    ok = until(Config, <<"link-wait-1-0">>),
+    Second = async(fun() -> py_buffer:write(Buffer, <<"seconds">>) end),
+    ok = until(Config, <<"link-wait-1-0 link-wait-1-0">>),
+    ok = granted(Config, 1, ?WINDOW + 5),
+    ok = pyport_case:await(First),
+    ok = until(Config, <<"lane-write-1-5">>),
+    nomatch = binary:match(seen(Config), <<"lane-write-1-7">>),
+    ok = granted(Config, 1, ?WINDOW + 12),
+    ok = pyport_case:await(Second).
+
+a_refusal_wakes_the_writer_with_its_reason(Config) ->
+    [begin
+         Buffer = buffer(Config, #{}),
+         Number = integer_to_binary(pyport_cells:number(Buffer)),
+         Writer = waiting_writer(Config, Buffer),
+         Why1 = integer_to_binary(Why),
+         {ok, _} = call(Config, <<"deny ", Number/binary, " ",
+                                  Why1/binary>>),
+         {error, Reason} = pyport_case:await(Writer),
+         {error, Reason} = py_buffer:write(Buffer, <<"more">>)
+     end || {Why, Reason} <- [{3, closed}, {4, no_space}, {5, too_large},
+                              {6, too_many}]].
+
+a_close_wakes_the_writer(Config) ->
+    Buffer = buffer(Config, #{}),
+    Writer = waiting_writer(Config, Buffer),
+    ok = py_buffer:close(Buffer),
+    {error, closed} = pyport_case:await(Writer).
+
+%% doc: what it has taken a place for never comes, so the content is torn.
+a_write_that_is_cut_short_by_a_death_ends_the_buffer(Config) ->
+    Buffer = buffer(Config, #{}),
+    {Pid, _} = waiting_writer(Config, Buffer),
+    true = exit(Pid, kill),
+    ok = until(Config, <<"lane-drop-1-0">>),
+    {error, closed} = py_buffer:write(Buffer, <<"more">>).
+
+too_many_waiting_writers_are_refused(Config) ->
+    Buffer = buffer(Config, #{}),
+    ok = py_buffer:write(Buffer, rand:bytes(?WINDOW)),
+    Write = fun() -> py_buffer:write(Buffer, <<"a">>) end,
+    Writers = [async(Write) || _ <- lists:seq(1, 1025)],
+    Refused = receive
+                  {'DOWN', Monitor, process, Pid, {got, Result}} ->
+                      {error, writer_limit} = Result,
+                      {Pid, Monitor}
+              after ?WAIT_MS -> error(no_limit)
+              end,
+    ok = granted(Config, 1, 2 * ?WINDOW),
+    [ok = pyport_case:await(Writer) || Writer <- Writers, Writer =/= Refused].
+
+a_death_wakes_the_writer_and_ends_the_buffer(Config) ->
+    Buffer = buffer(Config, #{}),
+    Writer = waiting_writer(Config, Buffer),
+    {error, {context_died, Death}} = call(Config, die_segv),
+    {error, {context_died, Death}} = pyport_case:await(Writer),
+    {ok, again} = call(Config, again),
+    {error, {context_died, noproc}} = py_buffer:write(Buffer, <<"more">>),
+    {error, {context_died, noproc}} =
+        py_buffer:give_away(Buffer, self()),
+    #{state := context_died, written := 131072} = py_buffer:info(Buffer),
+    ok = py_buffer:close(Buffer).
+
+%% doc: a writer that blocks in the socket is freed by the death, and the
+%% link by its watch.
+a_program_that_is_stopped_does_not_hold_its_writers(Config) ->
+    Buffers = [buffer(Config, #{window => 1 bsl 26})
+               || _ <- lists:seq(1, 4)],
+    Stopped = pyport_case:async(place(Config), stop, ?CALL_MS),
+    Data = rand:bytes(1 bsl 24),
+    Writers = [async(fun() -> write_on(Each, Data) end) || Each <- Buffers],
+    {error, {context_died, #{reason := link_closed}}} =
+        pyport_case:await(Stopped),
+    [{error, {context_died, _}} = pyport_case:await(W) || W <- Writers].
+
+the_end_of_a_host_wakes_the_writer(Config) ->
+    Buffer = buffer(Config, #{}),
+    Writer = waiting_writer(Config, Buffer),
+    ok = pyport_hosts:stop_host(proplists:get_value(host, Config)),
+    {error, context_destroyed} = pyport_case:await(Writer),
+    {error, {context_died, noproc}} = py_buffer:write(Buffer, <<"more">>).
+
+%% limits
+
+%% doc: 40 processes, 25 places.
+a_limit_is_kept_exactly_by_many_writers(Config) ->
+    [begin
+         Buffer = buffer(Config, Options),
+         Writers = [async(fun() -> py_buffer:write(Buffer, <<"1234">>) end)
+                    || _ <- lists:seq(1, 40)],
+         Results = [pyport_case:await(Writer) || Writer <- Writers],
+         25 = length([ok || ok <- Results]),
+         15 = length([no || {error, too_large} <- Results]),
+         {error, too_large} = py_buffer:write(Buffer, <<"1">>)
+     end || Options <- [#{max_size => 100}, #{content_length => 100},
+                        #{max_size => 101, content_length => 100}]].
+
+too_many_buffers_are_refused_until_one_is_forgotten(Config) ->
+    {Link, _} = place(Config),
+    _ = [buffer(Config, #{}) || _ <- [1, 2, 3]],
+    {error, {overloaded, 3, 3}} =
+        pyport_buffer_new:new_at(Link, self(), #{}),
+    {ok, _} = call(Config, <<"forget 2 0">>),
+    Buffer = buffer(Config, #{}),
+    4 = pyport_cells:number(Buffer).
+
+%% life
+
+a_buffer_during_the_restart_is_made_after_it(Config) ->
+    {Link, _} = place(Config),
+    Dying = pyport_case:async(place(Config), die_exit, ?CALL_MS),
+    Makers = [async(fun() ->
+                  {ok, Buffer} = pyport_buffer_new:new_at(Link, self(), #{}),
+                  py_buffer:write(Buffer, <<"a">>)
+              end) || _ <- lists:seq(1, 50)],
+    {error, {context_died, _}} = pyport_case:await(Dying),
+    [case pyport_case:await(Maker) of
+         ok -> ok;
+         {error, {context_died, _}} -> ok
+     end || Maker <- Makers],
+    Buffer = buffer(Config, #{}),
+    ok = py_buffer:write(Buffer, <<"a">>).
+
+a_buffer_given_away_lives_with_its_new_owner(Config) ->
+    Buffer = buffer(Config, #{}),
+    Parent = self(),
+    {Owner, Monitor} = spawn_monitor(fun() ->
+        receive {Parent, stop} -> ok end
+    end),
+    {error, not_owner} =
+        alone(fun() -> py_buffer:give_away(Buffer, self()) end),
+    ok = py_buffer:give_away(Buffer, Owner),
+    {error, not_owner} = py_buffer:give_away(Buffer, self()),
+    ok = py_buffer:write(Buffer, <<"a">>),
+    Owner ! {Parent, stop},
+    receive {'DOWN', Monitor, process, Owner, normal} -> ok end,
+    ok = until(Config, <<"link-write-1-1 link-drop-1-0">>),
+    {error, closed} = py_buffer:write(Buffer, <<"a">>).

@@ -1,0 +1,213 @@
+%% The two lanes, against a fake program that notes what came on which.
+-module(pyport_lane_SUITE).
+
+-compile([export_all, nowarn_export_all]).
+
+-import(pyport_lane_case, [place/1, call/2, buffer/2, new_bytes/1, seen/1,
+                           runs/1, words/1, until/2, is_suffix/2, alone/1]).
+
+-define(CALL_MS, 10000).
+-define(WAIT_MS, 10000).
+
+suite() ->
+    [{timetrap, {seconds, 60}}].
+
+all() ->
+    [a_large_call_and_its_answer_take_the_bulk_lane,
+     the_halves_of_an_answer_may_come_in_any_order,
+     many_large_calls_get_their_own_answers,
+     a_small_call_stays_on_the_link,
+     without_a_threshold_there_is_no_bulk_lane,
+     a_large_call_too_many_is_refused,
+     a_large_call_is_cancelled_on_its_lane,
+     a_large_call_that_is_late_is_cancelled_on_its_lane,
+     a_crash_answers_a_large_call_in_flight,
+     garbage_on_the_bulk_lane_is_a_protocol_error,
+     a_stranger_is_not_taken_for_the_program,
+     a_killed_link_leaves_no_row,
+     what_one_process_writes_and_calls_stays_in_order,
+     an_answer_frees_the_process_for_the_link,
+     a_close_follows_the_content_on_its_lane,
+     a_large_call_waits_for_the_buffers_of_others].
+
+init_per_testcase(Case, Config) ->
+    IsThere = Case =/= without_a_threshold_there_is_no_bulk_lane,
+    pyport_lane_case:start(settings(Case), IsThere, Config).
+
+end_per_testcase(_, _) ->
+    pyport_case:stop().
+
+settings(without_a_threshold_there_is_no_bulk_lane) ->
+    [{bulk_threshold, 0}, {stderr, null}, {stdout, null}];
+settings(a_large_call_too_many_is_refused) ->
+    [{queue_bytes_max, 1 bsl 18}, {stderr, null}, {stdout, null}];
+settings(_) ->
+    [{stderr, null}, {stdout, null}].
+
+%% calls
+
+%% doc: both directions, and the bytes are the same.
+a_large_call_and_its_answer_take_the_bulk_lane(Config) ->
+    [begin
+         Term = {echo, rand:bytes(Bytes)},
+         {ok, Term} = call(Config, Term)
+     end || Bytes <- [100000, 1 bsl 20, 20 bsl 20]],
+    <<"lane-run lane-run lane-run">> = runs(Config).
+
+%% doc: the place on the link and the bytes on the lane race.
+the_halves_of_an_answer_may_come_in_any_order(Config) ->
+    Term = {place_last, rand:bytes(100000)},
+    [{ok, Term} = call(Config, Term) || _ <- lists:seq(1, 20)],
+    ok.
+
+%% doc: answers on the lane are told apart by their ids.
+many_large_calls_get_their_own_answers(Config) ->
+    Terms = [{N, rand:bytes(70000 + N)} || N <- lists:seq(1, 50)],
+    Callers = [{Term, pyport_case:async(place(Config), Term, ?CALL_MS)}
+               || Term <- Terms],
+    [{ok, Term} = pyport_case:await(Caller) || {Term, Caller} <- Callers],
+    ok.
+
+a_small_call_stays_on_the_link(Config) ->
+    {ok, small} = call(Config, small),
+    <<>> = runs(Config).
+
+%% doc: 0 is never.
+without_a_threshold_there_is_no_bulk_lane(Config) ->
+    Term = {echo, rand:bytes(1 bsl 20)},
+    {ok, Term} = call(Config, Term),
+    Buffer = buffer(Config, #{window => 1 bsl 20}),
+    ok = py_buffer:write(Buffer, rand:bytes(1 bsl 20)),
+    ok = py_buffer:close(Buffer),
+    %% A barrier after each quarter of a megabyte that nothing else held.
+    Piece = <<"link-write-1-131072">>,
+    Held = [Piece, Piece, Piece, <<"ping">>],
+    Expected = words([<<"link-new-1-", (new_bytes(Buffer))/binary>>]
+                     ++ Held ++ Held
+                     ++ [Piece, Piece, <<"link-close-1-0">>]),
+    Expected = seen(Config).
+
+%% doc: the bytes of both lanes are counted together.
+a_large_call_too_many_is_refused(Config) ->
+    {error, {overloaded, 0, 262144}} = call(Config, rand:bytes(300000)),
+    Term = rand:bytes(200000),
+    {ok, Term} = call(Config, Term).
+
+%% doc: a CANCEL must not overtake its request.
+a_large_call_is_cancelled_on_its_lane(Config) ->
+    {Pid, _} = pyport_case:async(place(Config), {hold, rand:bytes(100000)},
+                                 infinity),
+    ok = until(Config, <<"lane-run hold">>),
+    true = exit(Pid, kill),
+    ok = until(Config, <<"lane-run hold lane-cancel">>).
+
+%% doc: the link answers where the program does not.
+a_large_call_that_is_late_is_cancelled_on_its_lane(Config) ->
+    {error, timeout} =
+        pyport_case:call(place(Config), {hold, rand:bytes(100000)}, 10),
+    ok = until(Config, <<"lane-cancel">>).
+
+a_crash_answers_a_large_call_in_flight(Config) ->
+    {error, {context_died, #{reason := {signal, 11}}}} =
+        call(Config, {die_segv, rand:bytes(1 bsl 20)}),
+    Term = {echo, rand:bytes(1 bsl 20)},
+    {ok, Term} = call(Config, Term).
+
+garbage_on_the_bulk_lane_is_a_protocol_error(Config) ->
+    {error, {context_died, #{reason := protocol_error}}} =
+        call(Config, garbage_lane),
+    {ok, again} = call(Config, again).
+
+%% doc: a socket of a path that is not this program's, or not ours, is
+%% closed.
+a_stranger_is_not_taken_for_the_program(Config) ->
+    {Link, _} = place(Config),
+    {ok, Dir} = pyport_tmp:create(pyport_tmp:default()),
+    Path = filename:join(Dir, "s"),
+    {ok, Listener} = gen_tcp:listen(0, [{ifaddr, {local, Path}}, binary,
+                                        {active, false}]),
+    [begin
+         {ok, Peer} = gen_tcp:connect({local, Path}, 0,
+                                      [binary, {active, false}]),
+         {ok, Socket} = gen_tcp:accept(Listener),
+         ok = pyport_bulk:hand_over(Socket, door(Uid, Link, Path)),
+         {error, closed} = gen_tcp:recv(Peer, 0, ?WAIT_MS)
+     end || Uid <- [ours, theirs, none]],
+    ok = pyport_tmp:remove({Dir, ["s"]}),
+    Term = {echo, rand:bytes(1 bsl 20)},
+    {ok, Term} = call(Config, Term),
+    <<"lane-run">> = runs(Config).
+
+%% doc: the handles of its buffers lead nowhere.
+a_killed_link_leaves_no_row(Config) ->
+    {Link, _} = place(Config),
+    Buffer = buffer(Config, #{}),
+    {Link, _} = pyport_lanes:find(pyport_cells:key(Buffer)),
+    Host = monitor(process, proplists:get_value(host, Config)),
+    ok = py_case:kill(Link),
+    _ = py_case:down(Host),
+    {error, {context_died, noproc}} = py_buffer:write(Buffer, <<"a">>).
+
+%% order
+
+%% doc: small, large, small, close, call: as if there were one lane.
+what_one_process_writes_and_calls_stays_in_order(Config) ->
+    Buffer = buffer(Config, #{}),
+    ok = py_buffer:write(Buffer, <<"small">>),
+    ok = py_buffer:write(Buffer, rand:bytes(20000)),
+    ok = py_buffer:write(Buffer, <<"tiny">>),
+    Other = buffer(Config, #{}),
+    ok = py_buffer:write(Other, <<"b">>),
+    ok = py_buffer:close(Buffer),
+    {ok, small} = call(Config, small),
+    Expected = words([<<"link-new-1-", (new_bytes(Buffer))/binary>>,
+                      <<"link-write-1-5">>, <<"ping">>,
+                      <<"lane-write-1-20000">>, <<"lane-write-1-4">>,
+                      <<"link-new-2-", (new_bytes(Other))/binary>>,
+                      <<"ping">>, <<"lane-write-2-1">>, <<"lane-close-1-0">>,
+                      <<"lane-run">>]),
+    Expected = seen(Config).
+
+%% doc: the lane is left when nothing can be on it any more.
+an_answer_frees_the_process_for_the_link(Config) ->
+    Large = buffer(Config, #{}),
+    Small = buffer(Config, #{}),
+    ok = py_buffer:write(Large, rand:bytes(20000)),
+    {ok, small} = call(Config, small),
+    ok = py_buffer:write(Small, <<"s">>),
+    ok = py_buffer:write(Large, <<"l">>),
+    Seen = seen(Config),
+    true = is_suffix(<<"lane-run link-write-2-1 ping lane-write-1-1 lane-run">>,
+                     Seen).
+
+%% doc: a buffer stays on the lane that it was moved to, for everybody.
+a_close_follows_the_content_on_its_lane(Config) ->
+    Buffer = buffer(Config, #{}),
+    ok = py_buffer:write(Buffer, rand:bytes(20000)),
+    ok = alone(fun() -> py_buffer:close(Buffer) end),
+    ok = py_buffer:close(Buffer),
+    {error, closed} = py_buffer:write(Buffer, <<"late">>),
+    true = is_suffix(<<"lane-write-1-20000 lane-close-1-0 lane-run">>,
+                     seen(Config)).
+
+%% doc: a reference that came from another process names a buffer that the
+%% program has already made when the call comes on the other lane.
+a_large_call_waits_for_the_buffers_of_others(Config) ->
+    Place = place(Config),
+    Buffer = buffer(Config, #{}),
+    Caller = pyport_case:async(Place, {Buffer, rand:bytes(100000)}, ?CALL_MS),
+    {ok, {Buffer, _}} = pyport_case:await(Caller),
+    Expected = words([<<"link-new-1-", (new_bytes(Buffer))/binary>>,
+                      <<"ping">>, <<"lane-run">>]),
+    Expected = seen(Config),
+    {ok, _} = call(Config, {again, rand:bytes(100000)}),
+    Again = <<Expected/binary, " lane-run">>,
+    Again = seen(Config).
+
+%% Internal.
+
+door(ours, Link, Path) -> pyport_bulk:door(Link, Path);
+door(theirs, Link, Path) ->
+    {Link, Path, Uid} = pyport_bulk:door(Link, Path),
+    {Link, Path, Uid + 1};
+door(none, _, Path) -> pyport_bulk:door(none, Path).
