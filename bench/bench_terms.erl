@@ -16,6 +16,7 @@ there_and_back() ->
     {ok, _} = application:ensure_all_started(pyport),
     Ints = lists:seq(1, 10000),
     Maps = [map_of_five(N) || N <- lists:seq(1, 1000)],
+    Nested = [nested_map(N) || N <- lists:seq(1, 1000)],
     Megabyte = binary:copy(<<255>>, 1 bsl 20),
     [
         bench_figure:new(
@@ -33,9 +34,18 @@ there_and_back() ->
             {at_most, 500}
         ),
         bench_figure:new(
+            "1,000 maps of 5 with a list in each, p50", p50(Nested), "us"
+        ),
+        bench_figure:new(
             "64 KiB there and back, p50", p50(part(Megabyte)), "us"
         ),
-        bench_figure:new("1 MiB there and back, p50", p50(Megabyte), "us")
+        bench_figure:new(
+            "1 MiB there and back, p50",
+            p50(Megabyte),
+            "us",
+            {at_most, 400},
+            {at_most, 220}
+        )
     ].
 
 -spec part(binary()) -> binary().
@@ -43,6 +53,16 @@ part(<<Part:65536/binary, _/binary>>) -> Part.
 
 -spec map_of_five(integer()) -> #{binary() => term()}.
 map_of_five(N) ->
+    #{
+        <<"id">> => N,
+        <<"name">> => <<"customer">>,
+        <<"score">> => N / 7,
+        <<"active">> => N rem 2 =:= 0,
+        <<"visits">> => N * 3
+    }.
+
+-spec nested_map(integer()) -> #{binary() => term()}.
+nested_map(N) ->
     #{
         <<"id">> => N,
         <<"name">> => <<"customer ", (integer_to_binary(N))/binary>>,

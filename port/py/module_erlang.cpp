@@ -5,6 +5,7 @@
 #include "core/limits.hpp"
 #include "etf/writer.hpp"
 #include "py/conversion_state.hpp"
+#include "py/types/own_file.hpp"
 
 namespace pyport::py {
 
@@ -64,6 +65,8 @@ PyMethodDef functions[] = {
 
 int execute(PyObject* module) noexcept PYPORT_REQUIRES(gil) {
   if (!conversions.open() || !register_as_file(conversions.buffer_type)) return -1;
+  const PyRef own_file = make_own_file_type();
+  if (!own_file || !register_as_file(reinterpret_cast<PyTypeObject*>(own_file.get()))) return -1;
   const auto type = [](OpaqueKind kind) PYPORT_REQUIRES(gil) {
     return reinterpret_cast<PyObject*>(conversions.opaque.at(kind));
   };
@@ -77,6 +80,7 @@ int execute(PyObject* module) noexcept PYPORT_REQUIRES(gil) {
       {"Port", type(OpaqueKind::port)},
       {"Atom", type(OpaqueKind::atom)},
       {"PyBuffer", reinterpret_cast<PyObject*>(conversions.buffer_type)},
+      {"BufferFile", own_file.get()},
       {"Notifier", reinterpret_cast<PyObject*>(conversions.notifier_type)},
       {"Error", conversions.error},
       {"ProcessError", conversions.process_error},

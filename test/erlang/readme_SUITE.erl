@@ -8,6 +8,7 @@ all() ->
     [
         the_ten_lines_of_the_readme_run,
         the_readme_names_the_version,
+        buffers_md_runs,
         calls_md_runs,
         contexts_md_runs,
         crash_md_runs,
@@ -28,8 +29,8 @@ end_per_testcase(_, Config) ->
 %% Only the block behind the marker: the others need files and programs.
 the_ten_lines_of_the_readme_run(_) ->
     [_, Marked] = binary:split(read("README.md"), <<"<!-- readme_SUITE -->">>),
-    [Block | _] = blocks(Marked),
-    ok = run(Block).
+    [{_, Block} | _] = blocks(Marked),
+    ok = run([], Block).
 
 the_readme_names_the_version(_) ->
     {ok, Version} = application:get_key(pyport, vsn),
@@ -39,6 +40,8 @@ the_readme_names_the_version(_) ->
         [{capture, all_but_first, list}]
     ),
     true = lists:prefix(Named ++ ".", Version).
+
+buffers_md_runs(_) -> run_all("docs/buffers.md").
 
 calls_md_runs(_) -> run_all("docs/calls.md").
 
@@ -67,7 +70,14 @@ configuration_md_names_every_key(_) ->
 
 run_all(File) ->
     Blocks = [_ | _] = blocks(read(File)),
-    lists:foreach(fun(Block) -> ok = run(Block) end, Blocks).
+    [] = lists:foldl(fun run_block/2, [], Blocks).
+
+%% Python is for the block of Erlang behind it.
+run_block({<<"python">>, Code}, Codes) ->
+    [Code | Codes];
+run_block({<<"erlang">>, Block}, Codes) ->
+    ok = run(lists:reverse(Codes), Block),
+    [].
 
 read(File) ->
     {ok, Text} = file:read_file(filename:join(root(py_case:programs()), File)),
@@ -83,18 +93,19 @@ root(Dir) ->
     end.
 
 blocks(Text) ->
-    Options = [global, {capture, all_but_first, list}, dotall, unicode],
-    case re:run(Text, "```erlang\n(.*?)```", Options) of
-        {match, Blocks} -> [Block || [Block] <- Blocks];
+    Options = [global, {capture, all_but_first, binary}, dotall, unicode],
+    case re:run(Text, "```(erlang|python)\n(.*?)```", Options) of
+        {match, Blocks} -> [{Language, Block} || [Language, Block] <- Blocks];
         nomatch -> []
     end.
 
 %% Like a reader who types the block into a shell: in a process of its own,
 %% which a linked context may take along.
-run(Block) ->
-    {ok, Tokens, _} = erl_scan:string(Block),
+run(Codes, Block) ->
+    {ok, Tokens, _} = erl_scan:string(unicode:characters_to_list(Block)),
     {ok, Expressions} = erl_parse:parse_exprs(Tokens),
     {_, Monitor} = spawn_monitor(fun() ->
+        lists:foreach(fun(Code) -> ok = py:exec(Code) end, Codes),
         {value, _, _} = erl_eval:exprs(Expressions, [])
     end),
     case py_case:down(Monitor) of

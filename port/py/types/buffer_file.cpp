@@ -3,17 +3,14 @@
 #include "py/types/buffer_methods.hpp"
 
 namespace pyport::py::buffer_methods {
-namespace {
 
-[[nodiscard]] PyObject* unsupported(const char* operation) PYPORT_REQUIRES(gil) {
+PyObject* unsupported(const char* why) {
   const PyRef io = PyRef::steal(PyImport_ImportModule("io"));
   if (!io) return nullptr;
   const PyRef type = PyRef::steal(PyObject_GetAttrString(io.get(), "UnsupportedOperation"));
-  if (type) PyErr_SetString(type.get(), operation);
+  if (type) PyErr_SetString(type.get(), why);
   return nullptr;
 }
-
-}  // namespace
 
 PyObject* always_true(PyObject* /*self*/, PyObject* /*none*/) noexcept PYPORT_REQUIRES(gil) {
   return keep(Py_True);

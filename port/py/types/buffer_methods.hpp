@@ -48,6 +48,8 @@ Py_ssize_t length(PyObject* self) noexcept;
 PyObject* repr(PyObject* self) noexcept;
 
 // --- buffer_file.cpp: what makes it a file object ---
+// Sets io.UnsupportedOperation; null.
+PyObject* unsupported(const char* why) PYPORT_REQUIRES(gil);
 PyObject* always_true(PyObject* self, PyObject* none) noexcept;
 PyObject* always_false(PyObject* self, PyObject* none) noexcept;
 PyObject* flush(PyObject* self, PyObject* none) noexcept;
