@@ -63,7 +63,11 @@ long_figures({Speed, Streamed, _}, {SpillSpeed, Spilled, _}, {_, Held, Beam}) ->
             none
         ),
         bench_figure:new(
-            "  memory of the BEAM over its base", Beam, "MB", {at_most, 32}, none
+            "  memory of the BEAM over its base",
+            Beam,
+            "MB",
+            {at_most, 32},
+            none
         )
     ].
 
@@ -84,7 +88,8 @@ spilled(Chunk) ->
 -spec held(binary()) -> float().
 held(Chunk) ->
     {ok, Buffer} = py_buffer:new(#{retain => unread}),
-    Call = py:spawn_call(bench_buffers, drain_after, [Buffer, ?READ_BYTES, 2.0]),
+    Args = [Buffer, ?READ_BYTES, 2.0],
+    Call = py:spawn_call(bench_buffers, drain_after, Args),
     ok = bench_buffers:write(Buffer, Chunk, 1024),
     ok = py_buffer:close(Buffer),
     {ok, _} = py:await(Call, ?CALL_MS),

@@ -331,7 +331,7 @@ PyMethodDef methods[] = {
     {"write", file_write, METH_O, "Adds bytes at the position, which must be the end."},
     {"append", file_append, METH_O, "Adds bytes at the end; the position stays."},
     {"get", method(file_get), METH_FASTCALL, "get([size[, skip]]): without skip they stay."},
-    {"seek", file_seek, METH_VARARGS, "seek(offset[, whence]): the new position."},
+    {"seek", file_seek, METH_VARARGS, "seek(offset[, whence]): where it is then."},
     {"tell", file_tell, METH_NOARGS, "The position, in bytes from the start."},
     {"close", file_close, METH_NOARGS, "Frees the content. Nothing works afterwards."},
     {"flush", file_flush, METH_NOARGS, "Does nothing: nothing is held back."},
