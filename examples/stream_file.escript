@@ -33,6 +33,7 @@ stop(Format, Args) ->
     halt(64).
 
 stream(Title, Source) ->
+    ok = logger:set_primary_config(level, error),
     ok = start(),
     io:format("~ts~n", [Title]),
     Base = rss(),
