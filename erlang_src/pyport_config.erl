@@ -119,7 +119,7 @@ limit_keys() ->
 
 -spec buffer_keys() -> [pyport_check:key()].
 buffer_keys() ->
-    [key(bulk_threshold, 64 bsl 10,
+    [key(bulk_threshold, 96 bsl 10,
          fun(0) -> true; (Value) -> (at_least(1024))(Value) end,
          "at least 1024 bytes, or 0 for no bulk lane"),
      key(buffers_max, 65536, range(1, 10000000), "1..10000000 buffers"),

@@ -33,7 +33,7 @@ struct Config {
   std::optional<milliseconds> kill_after;  // none: never
   std::uint64_t memory_limit = 0;
   std::uint64_t cpu_limit = 0;
-  std::uint64_t bulk_threshold = std::uint64_t{64} << 10;  // 0: never
+  std::uint64_t bulk_threshold = std::uint64_t{96} << 10;  // 0: never; measured 2026-11
   std::uint64_t buffer_memory_max = std::uint64_t{256} << 20;
   std::uint64_t resource_bytes_max = std::uint64_t{16} << 30;
   std::uint64_t buffers_max = 65536;

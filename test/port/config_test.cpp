@@ -79,7 +79,7 @@ TEST_CASE("config: the options of buffers and of the bulk lane, and their defaul
   auto defaults = parse_command_line({});
   REQUIRE(defaults.ok());
   CHECK(defaults.value().bulk.empty());
-  CHECK(defaults.value().bulk_threshold == 65536);
+  CHECK(defaults.value().bulk_threshold == 98304);
   CHECK(defaults.value().buffer_memory_max == std::uint64_t{256} << 20);
   CHECK(defaults.value().resource_bytes_max == std::uint64_t{16} << 30);
   CHECK(defaults.value().buffers_max == 65536);

@@ -85,7 +85,7 @@ def answer(kind: int, request: int, term: bytes) -> bytes:
 
 def reply(kind: int, request: int, term: bytes) -> None:
     """An answer, on the lane that is meant for it."""
-    if lane is None or not 0 < option("bulk-threshold", 65536) <= len(term):
+    if lane is None or not 0 < option("bulk-threshold", 98304) <= len(term):
         send(answer(kind, request, term))
     elif b"place_last" in term:
         send_on_lane(answer(kind, request, term))
