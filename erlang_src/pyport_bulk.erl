@@ -59,12 +59,11 @@ door(Link, Path) ->
     end.
 
 %% @doc Gives the link the socket that named itself the bulk lane.
-%% REQUIRES: the caller owns it.
+%% REQUIRES: the caller owns it, and it is passive: nothing of it is lost.
 -spec hand_over(inet:socket(), door()) -> ok.
 hand_over(Socket, none) ->
     gen_tcp:close(Socket);
 hand_over(Socket, {Link, Path, Uid}) ->
-    _ = inet:setopts(Socket, [{active, false}]),
     Handed = case is_ours(Socket, Uid) of
                  true -> gen_tcp:controlling_process(Socket, Link);
                  false -> {error, eperm}

@@ -322,8 +322,9 @@ terminate(Reason, #mux{port = Port, os_pid = OsPid, box = Box}) ->
     ok = pyport_buffers:gone(),
     ok = pyport_buffers:answer_waiters(Told),
     ok = pyport_inflight:answer_all(Told),
-    _ = pyport_outbox:closed(pyport_outbox:refuse_held(Told, Box)),
+    Refused = pyport_outbox:refuse_held(Told, Box),
     _ = [pyport_program:close(Port, OsPid) || Port =/= none],
+    _ = pyport_outbox:closed(Refused),
     exit(Reason).
 
 %% the backstop

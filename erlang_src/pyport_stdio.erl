@@ -46,8 +46,7 @@
     acceptor = none :: none | pid(),
     %% who gets the bulk lane, if there is to be one
     lane = none :: none | pyport_bulk:door(),
-    %% a socket names its stream with its first byte
-    sockets = #{} :: #{inet:socket() => new | {stream(), pyport_lines:lines()}},
+    sockets = #{} :: #{inet:socket() => {stream(), pyport_lines:lines()}},
     limiters :: #{stream() => pyport_limiter:limiter()},
     reporting = false :: boolean(),
     tail = queue:new() :: queue:queue(binary()),
@@ -151,13 +150,23 @@ accept(_, Server, 0) ->
 accept(Listener, Server, Left) ->
     case gen_tcp:accept(Listener, ?CONNECT_TIMEOUT_MS) of
         {ok, Socket} ->
-            ok = gen_tcp:controlling_process(Socket, Server),
-            Server ! {accepted, Socket},
+            ok = named(gen_tcp:recv(Socket, 1, ?CONNECT_TIMEOUT_MS), Socket,
+                       Server),
             accept(Listener, Server, Left - 1);
         {error, _} ->
             Server ! {connected, self()},
             ok
     end.
+
+%% A socket says with its first byte what it is. No more than that is taken
+%% here: on the bulk lane the first answer may be right behind it.
+-spec named({ok, <<_:8>>} | {error, atom()}, inet:socket(), pid()) -> ok.
+named({ok, <<Name>>}, Socket, Server) ->
+    ok = gen_tcp:controlling_process(Socket, Server),
+    Server ! {accepted, Name, Socket},
+    ok;
+named({error, _}, Socket, _) ->
+    gen_tcp:close(Socket).
 
 -spec handle_cast({tail, pid(), reference()}, #state{}) -> {noreply, #state{}}.
 handle_cast({tail, From, Tag}, State) ->
@@ -172,9 +181,8 @@ handle_info({tcp_passive, Socket}, State) ->
     {noreply, State};
 handle_info({output, {Context, Stream, Text}}, State) ->
     {noreply, output(Context, Stream, Text, State)};
-handle_info({accepted, Socket}, #state{sockets = Sockets} = State) ->
-    _ = inet:setopts(Socket, [{active, ?PACKETS_ACTIVE}]),
-    {noreply, State#state{sockets = Sockets#{Socket => new}}};
+handle_info({accepted, Name, Socket}, State) ->
+    {noreply, accepted(Name, Socket, State)};
 handle_info({connected, Acceptor}, #state{acceptor = Acceptor} = State) ->
     {noreply, told(unlisten(State))};
 handle_info({tcp_closed, Socket}, State) ->
@@ -199,28 +207,32 @@ terminate(_, State) ->
 
 %% streams
 
+-spec accepted(byte(), inet:socket(), #state{}) -> #state{}.
+accepted(1, Socket, State) ->
+    stream(stdout, Socket, State);
+accepted(2, Socket, State) ->
+    stream(stderr, Socket, State);
+accepted(3, Socket, #state{lane = Door} = State) ->
+    ok = pyport_bulk:hand_over(Socket, Door),
+    State;
+accepted(_, Socket, State) ->
+    ok = gen_tcp:close(Socket),
+    State.
+
+-spec stream(stream(), inet:socket(), #state{}) -> #state{}.
+stream(Stream, Socket, #state{sockets = Sockets} = State) ->
+    _ = inet:setopts(Socket, [{active, ?PACKETS_ACTIVE}]),
+    Lines = pyport_lines:new(?LINE_BYTES_MAX),
+    State#state{sockets = Sockets#{Socket => {Stream, Lines}}}.
+
 -spec received(inet:socket(), binary(), #state{}) -> #state{}.
 received(Socket, Bytes, #state{sockets = Sockets} = State) ->
-    case {Sockets, Bytes} of
-        {#{Socket := new}, <<1, Rest/binary>>} ->
-            named(Socket, stdout, Rest, State);
-        {#{Socket := new}, <<2, Rest/binary>>} ->
-            named(Socket, stderr, Rest, State);
-        {#{Socket := new}, <<3>>} ->
-            ok = pyport_bulk:hand_over(Socket, State#state.lane),
-            State#state{sockets = maps:remove(Socket, Sockets)};
-        {#{Socket := new}, _} ->
-            ended(Socket, State);
-        {#{Socket := {Stream, Lines}}, _} ->
+    case Sockets of
+        #{Socket := {Stream, Lines}} ->
             fed(Socket, Stream, pyport_lines:feed(Bytes, Lines), State);
-        _ ->
+        #{} ->
             State
     end.
-
--spec named(inet:socket(), stream(), binary(), #state{}) -> #state{}.
-named(Socket, Stream, Bytes, State) ->
-    Lines = pyport_lines:new(?LINE_BYTES_MAX),
-    fed(Socket, Stream, pyport_lines:feed(Bytes, Lines), State).
 
 -spec fed(inet:socket(), stream(), {[binary()], pyport_lines:lines()},
           #state{}) -> #state{}.
@@ -235,8 +247,6 @@ ended(Socket, #state{sockets = Sockets} = State) ->
         {{Stream, Lines}, Left} ->
             emit(undefined, Stream, pyport_lines:rest(Lines),
                  State#state{sockets = Left});
-        {new, Left} ->
-            State#state{sockets = Left};
         error ->
             State
     end.

@@ -6,7 +6,7 @@
 
 -import(pyport_lane_case, [place/1, call/2, buffer/2, seen/1, until/2,
                            granted/3, waiting_writer/2, write_on/2, async/1,
-                           alone/1]).
+                           alone/1, noise/1]).
 
 -define(CALL_MS, 10000).
 -define(WAIT_MS, 10000).
@@ -52,7 +52,7 @@ a_buffer_of_a_dead_owner_is_dropped_behind_its_content(Config) ->
     Write = fun(Bytes) ->
         alone(fun() ->
             {ok, Buffer} = pyport_buffer_new:new_at(Link, self(), #{}),
-            ok = py_buffer:write(Buffer, rand:bytes(Bytes)),
+            ok = py_buffer:write(Buffer, noise(Bytes)),
             py_buffer:close(Buffer)
         end)
     end,
@@ -68,7 +68,7 @@ a_buffer_of_a_dead_owner_is_dropped_behind_its_content(Config) ->
 %% doc: no more than the window goes out, and the program hears of who waits.
 a_writer_waits_for_credit_and_says_so_once(Config) ->
     Buffer = buffer(Config, #{}),
-    Data = rand:bytes(3 * ?WINDOW),
+    Data = noise(3 * ?WINDOW),
     Writer = async(fun() -> py_buffer:write(Buffer, Data) end),
     ok = until(Config, <<"lane-write-1-65536 link-wait-1-0">>),
     ok = granted(Config, 1, 2 * ?WINDOW),
@@ -81,7 +81,7 @@ a_writer_waits_for_credit_and_says_so_once(Config) ->
 %% doc: writers take their places in the stream when they come.
 credit_wakes_those_whose_turn_it_is(Config) ->
     Buffer = buffer(Config, #{}),
-    ok = py_buffer:write(Buffer, rand:bytes(?WINDOW)),
+    ok = py_buffer:write(Buffer, noise(?WINDOW)),
     First = async(fun() -> py_buffer:write(Buffer, <<"first">>) end),
     ok = until(Config, <<"link-wait-1-0">>),
     Second = async(fun() -> py_buffer:write(Buffer, <<"seconds">>) end),
@@ -122,7 +122,7 @@ a_write_that_is_cut_short_by_a_death_ends_the_buffer(Config) ->
 
 too_many_waiting_writers_are_refused(Config) ->
     Buffer = buffer(Config, #{}),
-    ok = py_buffer:write(Buffer, rand:bytes(?WINDOW)),
+    ok = py_buffer:write(Buffer, noise(?WINDOW)),
     Write = fun() -> py_buffer:write(Buffer, <<"a">>) end,
     Writers = [async(Write) || _ <- lists:seq(1, 1025)],
     Refused = receive
@@ -152,7 +152,7 @@ a_program_that_is_stopped_does_not_hold_its_writers(Config) ->
     Buffers = [buffer(Config, #{window => 1 bsl 26})
                || _ <- lists:seq(1, 4)],
     Stopped = pyport_case:async(place(Config), stop, ?CALL_MS),
-    Data = rand:bytes(1 bsl 24),
+    Data = noise(1 bsl 24),
     Writers = [async(fun() -> write_on(Each, Data) end) || Each <- Buffers],
     {error, {context_died, #{reason := link_closed}}} =
         pyport_case:await(Stopped),

@@ -4,7 +4,8 @@
 -compile([export_all, nowarn_export_all]).
 
 -import(pyport_lane_case, [place/1, call/2, buffer/2, new_bytes/1, seen/1,
-                           runs/1, words/1, until/2, is_suffix/2, alone/1]).
+                           runs/1, words/1, until/2, is_suffix/2, alone/1,
+                           noise/1]).
 
 -define(CALL_MS, 10000).
 -define(WAIT_MS, 10000).
@@ -16,6 +17,7 @@ all() ->
     [a_large_call_and_its_answer_take_the_bulk_lane,
      the_halves_of_an_answer_may_come_in_any_order,
      many_large_calls_get_their_own_answers,
+     an_answer_right_behind_the_name_of_the_lane_is_not_lost,
      a_small_call_stays_on_the_link,
      without_a_threshold_there_is_no_bulk_lane,
      a_large_call_too_many_is_refused,
@@ -49,24 +51,44 @@ settings(_) ->
 %% doc: both directions, and the bytes are the same.
 a_large_call_and_its_answer_take_the_bulk_lane(Config) ->
     [begin
-         Term = {echo, rand:bytes(Bytes)},
+         Term = {echo, noise(Bytes)},
          {ok, Term} = call(Config, Term)
      end || Bytes <- [100000, 1 bsl 20, 20 bsl 20]],
     <<"lane-run lane-run lane-run">> = runs(Config).
 
 %% doc: the place on the link and the bytes on the lane race.
 the_halves_of_an_answer_may_come_in_any_order(Config) ->
-    Term = {place_last, rand:bytes(100000)},
+    Term = {place_last, noise(100000)},
     [{ok, Term} = call(Config, Term) || _ <- lists:seq(1, 20)],
     ok.
 
 %% doc: answers on the lane are told apart by their ids.
 many_large_calls_get_their_own_answers(Config) ->
-    Terms = [{N, rand:bytes(70000 + N)} || N <- lists:seq(1, 50)],
+    Terms = [{N, noise(70000 + N)} || N <- lists:seq(1, 50)],
     Callers = [{Term, pyport_case:async(place(Config), Term, ?CALL_MS)}
                || Term <- Terms],
     [{ok, Term} = pyport_case:await(Caller) || {Term, Caller} <- Callers],
     ok.
+
+%% doc: the program answers on the lane before the link has it.
+an_answer_right_behind_the_name_of_the_lane_is_not_lost(_) ->
+    Parent = self(),
+    Options = #{host => self(), backlog => atomics:new(2, []),
+                tmp_dir => pyport_tmp:default(), stdout => null,
+                stderr => null, output_lines_per_s => 1000},
+    {ok, Stdio} = pyport_stdio:start_link(Options),
+    Link = spawn_link(fun() ->
+        receive {bulk_lane, {Path, Socket}} ->
+            ok = inet:setopts(Socket, [{packet, 4}, {active, true}]),
+            receive {tcp, Socket, Packet} -> Parent ! {Path, Packet} end
+        end
+    end),
+    {ok, Path} = pyport_stdio:listen(Stdio, Link),
+    {ok, Program} = gen_tcp:connect({local, Path}, 0, [binary]),
+    ok = gen_tcp:send(Program, <<3, 5:32, "first", 6:32, "second">>),
+    receive {Path, <<"first">>} -> ok after ?CALL_MS -> error(lost) end,
+    true = unlink(Stdio),
+    pyport_stdio:stop(Stdio).
 
 a_small_call_stays_on_the_link(Config) ->
     {ok, small} = call(Config, small),
@@ -74,10 +96,10 @@ a_small_call_stays_on_the_link(Config) ->
 
 %% doc: 0 is never.
 without_a_threshold_there_is_no_bulk_lane(Config) ->
-    Term = {echo, rand:bytes(1 bsl 20)},
+    Term = {echo, noise(1 bsl 20)},
     {ok, Term} = call(Config, Term),
     Buffer = buffer(Config, #{window => 1 bsl 20}),
-    ok = py_buffer:write(Buffer, rand:bytes(1 bsl 20)),
+    ok = py_buffer:write(Buffer, noise(1 bsl 20)),
     ok = py_buffer:close(Buffer),
     %% A barrier after each quarter of a megabyte that nothing else held.
     Piece = <<"link-write-1-131072">>,
@@ -89,13 +111,13 @@ without_a_threshold_there_is_no_bulk_lane(Config) ->
 
 %% doc: the bytes of both lanes are counted together.
 a_large_call_too_many_is_refused(Config) ->
-    {error, {overloaded, 0, 262144}} = call(Config, rand:bytes(300000)),
-    Term = rand:bytes(200000),
+    {error, {overloaded, 0, 262144}} = call(Config, noise(300000)),
+    Term = noise(200000),
     {ok, Term} = call(Config, Term).
 
 %% doc: a CANCEL must not overtake its request.
 a_large_call_is_cancelled_on_its_lane(Config) ->
-    {Pid, _} = pyport_case:async(place(Config), {hold, rand:bytes(100000)},
+    {Pid, _} = pyport_case:async(place(Config), {hold, noise(100000)},
                                  infinity),
     ok = until(Config, <<"lane-run hold">>),
     true = exit(Pid, kill),
@@ -104,13 +126,13 @@ a_large_call_is_cancelled_on_its_lane(Config) ->
 %% doc: the link answers where the program does not.
 a_large_call_that_is_late_is_cancelled_on_its_lane(Config) ->
     {error, timeout} =
-        pyport_case:call(place(Config), {hold, rand:bytes(100000)}, 10),
+        pyport_case:call(place(Config), {hold, noise(100000)}, 10),
     ok = until(Config, <<"lane-cancel">>).
 
 a_crash_answers_a_large_call_in_flight(Config) ->
     {error, {context_died, #{reason := {signal, 11}}}} =
-        call(Config, {die_segv, rand:bytes(1 bsl 20)}),
-    Term = {echo, rand:bytes(1 bsl 20)},
+        call(Config, {die_segv, noise(1 bsl 20)}),
+    Term = {echo, noise(1 bsl 20)},
     {ok, Term} = call(Config, Term).
 
 garbage_on_the_bulk_lane_is_a_protocol_error(Config) ->
@@ -134,7 +156,7 @@ a_stranger_is_not_taken_for_the_program(Config) ->
          {error, closed} = gen_tcp:recv(Peer, 0, ?WAIT_MS)
      end || Uid <- [ours, theirs, none]],
     ok = pyport_tmp:remove({Dir, ["s"]}),
-    Term = {echo, rand:bytes(1 bsl 20)},
+    Term = {echo, noise(1 bsl 20)},
     {ok, Term} = call(Config, Term),
     <<"lane-run">> = runs(Config).
 
@@ -154,7 +176,7 @@ a_killed_link_leaves_no_row(Config) ->
 what_one_process_writes_and_calls_stays_in_order(Config) ->
     Buffer = buffer(Config, #{}),
     ok = py_buffer:write(Buffer, <<"small">>),
-    ok = py_buffer:write(Buffer, rand:bytes(20000)),
+    ok = py_buffer:write(Buffer, noise(20000)),
     ok = py_buffer:write(Buffer, <<"tiny">>),
     Other = buffer(Config, #{}),
     ok = py_buffer:write(Other, <<"b">>),
@@ -172,7 +194,7 @@ what_one_process_writes_and_calls_stays_in_order(Config) ->
 an_answer_frees_the_process_for_the_link(Config) ->
     Large = buffer(Config, #{}),
     Small = buffer(Config, #{}),
-    ok = py_buffer:write(Large, rand:bytes(20000)),
+    ok = py_buffer:write(Large, noise(20000)),
     {ok, small} = call(Config, small),
     ok = py_buffer:write(Small, <<"s">>),
     ok = py_buffer:write(Large, <<"l">>),
@@ -183,7 +205,7 @@ an_answer_frees_the_process_for_the_link(Config) ->
 %% doc: a buffer stays on the lane that it was moved to, for everybody.
 a_close_follows_the_content_on_its_lane(Config) ->
     Buffer = buffer(Config, #{}),
-    ok = py_buffer:write(Buffer, rand:bytes(20000)),
+    ok = py_buffer:write(Buffer, noise(20000)),
     ok = alone(fun() -> py_buffer:close(Buffer) end),
     ok = py_buffer:close(Buffer),
     {error, closed} = py_buffer:write(Buffer, <<"late">>),
@@ -195,12 +217,12 @@ a_close_follows_the_content_on_its_lane(Config) ->
 a_large_call_waits_for_the_buffers_of_others(Config) ->
     Place = place(Config),
     Buffer = buffer(Config, #{}),
-    Caller = pyport_case:async(Place, {Buffer, rand:bytes(100000)}, ?CALL_MS),
+    Caller = pyport_case:async(Place, {Buffer, noise(100000)}, ?CALL_MS),
     {ok, {Buffer, _}} = pyport_case:await(Caller),
     Expected = words([<<"link-new-1-", (new_bytes(Buffer))/binary>>,
                       <<"ping">>, <<"lane-run">>]),
     Expected = seen(Config),
-    {ok, _} = call(Config, {again, rand:bytes(100000)}),
+    {ok, _} = call(Config, {again, noise(100000)}),
     Again = <<Expected/binary, " lane-run">>,
     Again = seen(Config).
 

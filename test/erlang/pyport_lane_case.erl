@@ -4,7 +4,7 @@
 -export([start/3]).
 -export([place/1, call/2, buffer/2, new_bytes/1, seen/1, runs/1, words/1]).
 -export([until/2, is_suffix/2, granted/3, waiting_writer/2, write_on/2]).
--export([async/1, alone/1]).
+-export([async/1, alone/1, noise/1]).
 
 -define(CALL_MS, 10000).
 -define(QUESTIONS_MAX, 100000).
@@ -62,7 +62,7 @@ granted(Config, Number, UpTo) ->
 %% One that has filled the window and waits.
 waiting_writer(Config, Buffer) ->
     Number = integer_to_binary(pyport_cells:number(Buffer)),
-    Data = rand:bytes(2 * ?WINDOW),
+    Data = noise(2 * ?WINDOW),
     Writer = async(fun() -> py_buffer:write(Buffer, Data) end),
     ok = until(Config, <<"link-wait-", Number/binary, "-0">>),
     Writer.
@@ -76,3 +76,8 @@ write_on(Buffer, Data) ->
 async(Run) -> spawn_monitor(fun() -> exit({got, Run()}) end).
 
 alone(Run) -> pyport_case:await(async(Run)).
+
+%% Random, and without a word that asks the fake program for something.
+noise(Bytes) ->
+    Random = << <<(Byte bor 128)>> || <<Byte>> <= rand:bytes(1021) >>,
+    binary:part(binary:copy(Random, Bytes div 1021 + 1), 0, Bytes).
