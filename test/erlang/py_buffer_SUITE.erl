@@ -200,7 +200,7 @@ large_arguments_and_results_are_equal(Config) ->
          {ok, Data} = call(Config, same, [Data]),
          Term = #{<<"a">> => [Data, {Data}]},
          {ok, Term} = call(Config, same, [Term])
-     end || Bytes <- [65536 - 60, 65536, ?MB, 20 * ?MB]],
+     end || Bytes <- [98304 - 60, 98304, ?MB, 20 * ?MB]],
     %% Common Test writes down what a case returns.
     ok.
 
