@@ -28,7 +28,20 @@ bounded() ->
     end),
     Spilled = watch(OsPid, fun() -> spilled(Chunk) end),
     Held = watch(OsPid, fun() -> held(Chunk) end),
-    long_figures(Streamed, Spilled, Held).
+    long_figures(Streamed, Spilled, Held) ++ [disk()].
+
+%% The same bytes into a file in the same directory, without any of us.
+-spec disk() -> bench_figure:figure().
+disk() ->
+    File = filename:join(pyport_tmp:default(), "pyport-bench"),
+    Count = integer_to_list(?LONG_BYTES div ?MEGABYTE),
+    Started = bench_buffers:now_us(),
+    _ = os:cmd("dd if=/dev/zero of=" ++ File ++ " bs=1M count=" ++ Count),
+    Us = bench_buffers:now_us() - Started,
+    ok = file:delete(File),
+    bench_figure:new(
+        "4 GB by dd on that disk", ?LONG_BYTES / Us * 1.0e6 / ?GIGA, "GB/s"
+    ).
 
 -spec long_figures(watched(), watched(), watched()) -> [bench_figure:figure()].
 long_figures({Speed, Streamed, _}, {SpillSpeed, Spilled, _}, {_, Held, Beam}) ->
@@ -78,7 +91,7 @@ spilled(Chunk) ->
     Started = bench_buffers:now_us(),
     ok = bench_buffers:write(Buffer, Chunk, ?LONG_BYTES div ?MEGABYTE),
     ok = py_buffer:close(Buffer),
-    {ok, #{written := ?LONG_BYTES}} = py_buffer:info(Buffer),
+    #{written := ?LONG_BYTES} = py_buffer:info(Buffer),
     Us = bench_buffers:now_us() - Started,
     {ok, ?LONG_BYTES} = py:call(
         bench_buffers, drain, [Buffer, ?READ_BYTES], #{}, ?CALL_MS

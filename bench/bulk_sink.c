@@ -43,7 +43,8 @@ static int sink(const char* path) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   strncpy(address.sun_path, path, sizeof address.sun_path - 1);
   if (connect(fd, (const struct sockaddr*)&address, sizeof address) != 0) return 71;
-  while (read(fd, block, sizeof block) > 0) continue;
+  while (read(fd, block, sizeof block) > 0)
+    continue;
   return write(fd, "e", 1) == 1 ? 0 : 71;
 }
 
