@@ -6,7 +6,7 @@
 
 all() ->
     [
-        the_ten_lines_of_the_readme_run,
+        the_lines_of_the_readme_run,
         the_readme_names_the_version,
         buffers_md_runs,
         calls_md_runs,
@@ -26,11 +26,12 @@ init_per_testcase(_, Config) ->
 end_per_testcase(_, Config) ->
     py_case:stop(Config).
 
-%% Only the block behind the marker: the others need files and programs.
-the_ten_lines_of_the_readme_run(_) ->
-    [_, Marked] = binary:split(read("README.md"), <<"<!-- readme_SUITE -->">>),
-    [{_, Block} | _] = blocks(Marked),
-    ok = run([], Block).
+%% Only the blocks behind a marker: the others need files and programs.
+the_lines_of_the_readme_run(_) ->
+    [_ | Marked] = [_, _, _] = binary:split(
+        read("README.md"), <<"<!-- readme_SUITE -->">>, [global]
+    ),
+    [ok = run([], element(2, hd(blocks(Text)))) || Text <- Marked].
 
 the_readme_names_the_version(_) ->
     {ok, Version} = application:get_key(pyport, vsn),
