@@ -17,7 +17,7 @@ namespace pyport {
 template <class T>
 struct UninitialisedAllocator : std::allocator<T> {
   template <class U>
-  struct rebind {
+  struct rebind {  // NOLINT(readability-identifier-naming) -- the standard names it
     using other = UninitialisedAllocator<U>;
   };
   UninitialisedAllocator() noexcept = default;

@@ -34,9 +34,8 @@ Result<Done> Messages::packet(Inflow& inflow, ByteView content, std::optional<Pa
     PYPORT_TRY(const ByteView one, walk.next());
     PYPORT_TRY(const wire::Message head, wire::parse_message(one));
     ++count;
-    const bool whole = walk.single() && memory;
-    PYPORT_TRY([[maybe_unused]] auto done,
-               message(inflow, head, one, whole ? std::move(memory) : std::nullopt));
+    auto own = walk.single() ? std::exchange(memory, std::nullopt) : std::nullopt;
+    PYPORT_TRY([[maybe_unused]] auto done, message(inflow, head, one, std::move(own)));
   }
   traffic_.note_in({count, 0});
   return Done{};

@@ -22,6 +22,7 @@ all() ->
      the_death_of_the_process_frees_a_writer_that_waits,
      a_buffer_outlives_the_process_that_gave_it_away,
      dying_owners_leave_nothing,
+     ten_thousand_buffers_at_once_keep_apart,
      a_buffer_of_another_node_works_like_a_local_one].
 
 init_per_testcase(Case, Config) ->
@@ -158,6 +159,23 @@ dying_owners_leave_nothing(Config) ->
     until_empty(Config, ?QUESTIONS_MAX).
 
 %% other nodes
+
+%% Each of 100 processes has 100 buffers open at the same time.
+ten_thousand_buffers_at_once_keep_apart(Config) ->
+    Owners = [async(fun() -> hundred_buffers(Config, N * 100) end)
+              || N <- lists:seq(1, 100)],
+    [ok = await(Owner) || Owner <- Owners].
+
+hundred_buffers(Config, Base) ->
+    Named = [begin
+                 {ok, Buffer} = py_buffer:new(),
+                 {Buffer, integer_to_binary(Base + N)}
+             end || N <- lists:seq(1, 100)],
+    [ok = py_buffer:write(Buffer, Name) || {Buffer, Name} <- Named],
+    [ok = py_buffer:close(Buffer) || {Buffer, _} <- Named],
+    {Buffers, Names} = lists:unzip(Named),
+    {ok, Names} = call(Config, everything_of_all, [Buffers]),
+    ok.
 
 a_buffer_of_another_node_works_like_a_local_one(_) ->
     {Peer, Node, Ctx} = py_context_SUITE:peer(),

@@ -17,6 +17,10 @@ def everything(buffer: BinaryIO) -> bytes:
     return buffer.read()
 
 
+def everything_of_all(buffers: list[BinaryIO]) -> list[bytes]:
+    return [buffer.read() for buffer in buffers]
+
+
 def exactly(buffer: BinaryIO, count: int) -> bytes:
     parts = []
     while count:
