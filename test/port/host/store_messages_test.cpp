@@ -10,8 +10,8 @@ namespace {
 using namespace pyport;  // NOLINT(google-build-using-namespace) -- a test of where layers meet
 using store::BufferState;
 
-const Bytes kReference{90, 0, 1, 119, 1, 'n', 0, 0, 0, 0, 0, 0, 0, 7};
-const Bytes kOtherReference{90, 0, 1, 119, 1, 'n', 0, 0, 0, 0, 0, 0, 0, 8};
+const Bytes first_reference{90, 0, 1, 119, 1, 'n', 0, 0, 0, 0, 0, 0, 0, 7};
+const Bytes other_reference{90, 0, 1, 119, 1, 'n', 0, 0, 0, 0, 0, 0, 0, 8};
 
 class SeenEvents final : public store::BufferEvents {
  public:
@@ -53,32 +53,32 @@ struct Rig {
 
 TEST_CASE("store messages: BUFFER_NEW makes a buffer with the options it names") {
   Rig rig;
-  REQUIRE(rig.make(1, kReference, 50, 1).ok());
+  REQUIRE(rig.make(1, first_reference, 50, 1).ok());
   const auto buffer = rig.buffers.find(1);
   REQUIRE(buffer != nullptr);
-  CHECK(rig.buffers.find(ByteView(kReference)) == buffer);
+  CHECK(rig.buffers.find(ByteView(first_reference)) == buffer);
   CHECK(buffer->options().length == 50);
   CHECK(buffer->options().retain == store::Retain::all);
   CHECK(buffer->options().window == 65536);
   CHECK(buffer->options().bytes_max == 4096);
   CHECK(buffer->options().overflow_threshold == 100);
-  REQUIRE(rig.make(2, kOtherReference).ok());
+  REQUIRE(rig.make(2, other_reference).ok());
   CHECK_FALSE(rig.buffers.find(2)->options().length.has_value());
 }
 
 TEST_CASE("store messages: a number or a reference that is in use breaks the lane") {
   Rig rig;
-  REQUIRE(rig.make(1, kReference).ok());
-  CHECK_FALSE(rig.make(1, kOtherReference).ok());
-  CHECK_FALSE(rig.make(2, kReference).ok());
+  REQUIRE(rig.make(1, first_reference).ok());
+  CHECK_FALSE(rig.make(1, other_reference).ok());
+  CHECK_FALSE(rig.make(2, first_reference).ok());
 }
 
 TEST_CASE("store messages: one buffer too many is refused, and the lane goes on") {
   Rig rig;
-  Bytes third = kReference;
+  Bytes third = first_reference;
   third.back() = 9;
-  REQUIRE(rig.make(1, kReference).ok());
-  REQUIRE(rig.make(2, kOtherReference).ok());
+  REQUIRE(rig.make(1, first_reference).ok());
+  REQUIRE(rig.make(2, other_reference).ok());
   REQUIRE(rig.make(3, third).ok());
   REQUIRE(rig.events.refusals.size() == 1);
   CHECK(rig.events.refusals[0].first == 3);
@@ -87,7 +87,7 @@ TEST_CASE("store messages: one buffer too many is refused, and the lane goes on"
 
 TEST_CASE("store messages: what is written can be read, and ends with the close") {
   Rig rig;
-  REQUIRE(rig.make(1, kReference).ok());
+  REQUIRE(rig.make(1, first_reference).ok());
   REQUIRE(rig.tell(wire::Op::buffer_write, 1, Bytes{1, 2, 3}).ok());
   REQUIRE(rig.tell(wire::Op::buffer_close, 1).ok());
   const auto buffer = rig.buffers.find(1);
@@ -99,7 +99,7 @@ TEST_CASE("store messages: what is written can be read, and ends with the close"
 
 TEST_CASE("store messages: a drop before the close cuts the content off") {
   Rig rig;
-  REQUIRE(rig.make(1, kReference).ok());
+  REQUIRE(rig.make(1, first_reference).ok());
   const auto buffer = rig.buffers.find(1);
   REQUIRE(rig.tell(wire::Op::buffer_drop, 1).ok());
   CHECK(buffer->position().state == BufferState::writer_died);
@@ -119,7 +119,7 @@ TEST_CASE("store messages: what comes for a buffer that is gone is ignored") {
 
 TEST_CASE("store messages: BUFFER_INFO says where the buffer stands") {
   Rig rig;
-  REQUIRE(rig.make(1, kReference).ok());
+  REQUIRE(rig.make(1, first_reference).ok());
   REQUIRE(rig.tell(wire::Op::buffer_write, 1, Bytes(10, 1)).ok());
   const auto buffer = rig.buffers.find(1);
   static_cast<void>(buffer->take(4));
@@ -141,7 +141,7 @@ TEST_CASE("store messages: BUFFER_INFO says where the buffer stands") {
 
 TEST_CASE("store messages: the bulk lane writes into the memory of the buffer") {
   Rig rig;
-  REQUIRE(rig.make(1, kReference).ok());
+  REQUIRE(rig.make(1, first_reference).ok());
   host::StoreWrites writes(rig.buffers);
   CHECK_FALSE(writes.select(2));
   REQUIRE(writes.select(1));

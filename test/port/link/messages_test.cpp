@@ -46,6 +46,7 @@ TEST_CASE("messages: every buffer operation reaches the buffers, in order") {
   const std::vector<Op> operations = {
       Op::buffer_write, Op::buffer_wait, Op::buffer_close, Op::buffer_drop};
   std::vector<Bytes> messages;
+  messages.reserve(operations.size());
   for (const Op op : operations)
     messages.push_back(buffer_message(op, 4));
   REQUIRE(rig.messages.packet(lane, test::batch_of(messages), std::nullopt).ok());

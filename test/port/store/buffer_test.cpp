@@ -10,8 +10,6 @@ using namespace pyport;  // NOLINT(google-build-using-namespace) -- a test
 using store::Buffer;
 using test::belongs;
 using test::BufferFixture;
-using test::byte_at;
-using test::content;
 using test::kThreshold;
 using test::kWindow;
 using Need = Buffer::Need;

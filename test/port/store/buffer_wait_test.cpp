@@ -12,7 +12,6 @@ using store::InterruptPoint;
 using store::Notifier;
 using test::belongs;
 using test::BufferFixture;
-using test::kThreshold;
 using test::kWindow;
 using Need = Buffer::Need;
 using Wait = Buffer::Wait;

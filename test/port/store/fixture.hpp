@@ -88,7 +88,7 @@ inline std::string tmp_dir() {
   return named == nullptr ? "/tmp" : named;
 }
 
-inline constexpr std::uint32_t kWindow = 64 << 10;
+inline constexpr std::size_t kWindow = 64 << 10;
 inline constexpr std::uint64_t kThreshold = 32 << 10;
 
 // A buffer with a small window and threshold, its budget and its events.
