@@ -22,9 +22,17 @@ LOG_LINES_SHOWN_MAX = 200
 LOG_COLUMNS_SHOWN_MAX = 400
 ESCRIPT_S_MAX = 600
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-# The suites about crashes, deadlines and output, which run again under the sanitizers.
+# The suites about crashes, deadlines, output and buffers, which run again under the sanitizers.
 # Tests that set memory_limit cannot: a sanitizer's shadow takes terabytes of addresses.
-LIFE_SUITES = ["py_SUITE", "py_context_SUITE", "timeout_SUITE", "output_SUITE", "convert_SUITE"]
+LIFE_SUITES = [
+    "py_SUITE",
+    "py_context_SUITE",
+    "timeout_SUITE",
+    "output_SUITE",
+    "convert_SUITE",
+    "buffer_block_SUITE",
+    "py_buffer_SUITE",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ class Digesting(io.RawIOBase):
 
 def rows_of(stream: io.BufferedReader) -> Iterator[list[str]]:
     packed = stream.peek(len(GZIP_MAGIC))[: len(GZIP_MAGIC)] == GZIP_MAGIC
-    raw = gzip.GzipFile(fileobj=stream) if packed else stream
+    raw: Any = gzip.GzipFile(fileobj=stream) if packed else stream
     text = io.TextIOWrapper(raw, encoding="utf-8", errors="replace", newline="")
     return csv.reader(text)
 
