@@ -39,7 +39,7 @@
 -define(LINK_PIECE_BYTES_MAX, 128 bsl 10).
 %% A batch of one: what stands before the bytes in a packet.
 -define(PACKET_BYTES, 14).
-%% The program is told that somebody waits.
+%% How often the program is told that somebody waits.
 -define(PATIENCE_MS, 100).
 -define(INFO_MS, 5000).
 
@@ -187,21 +187,26 @@ cut(Bytes, [First | Rest], Taken) ->
     <<Head:Bytes/binary, Tail/binary>> = First,
     {lists:reverse(Taken, [Head]), [Tail | Rest]}.
 
-%% Without a timer of ours but the one: the link wakes us for credit, for the
-%% end of the buffer and for that of the program.
+%% The link wakes us for credit, for the end of the buffer and for that of the
+%% program. Meanwhile the program is told that somebody waits, again and again:
+%% a reader that still read when it was told last may stand still now.
 -spec await_credit(non_neg_integer(), place(), buffer()) ->
           wake | {error, reason()}.
 await_credit(Position, {Link, _}, Cells) ->
     Number = pyport_cells:number(Cells),
     Reply = monitor(process, Link, [{alias, reply_demonitor}]),
     Link ! {buffer, {credit, Number, {self(), Reply, Position}}},
+    awake(Reply, Link, Number).
+
+-spec awake(reference(), pid(), pos_integer()) -> wake | {error, reason()}.
+awake(Reply, Link, Number) ->
     receive
         {Reply, Answer} -> Answer;
         {'DOWN', Reply, process, _, Reason} ->
             {error, pyport_link:link_down(Reason)}
     after ?PATIENCE_MS ->
         Link ! {buffer, {wait, Number}},
-        answer(Reply)
+        awake(Reply, Link, Number)
     end.
 
 %% One piece, within the credit.
