@@ -257,18 +257,26 @@ close_at(gone, _) ->
     ok;
 close_at({Link, Socket}, Cells) ->
     Number = pyport_cells:number(Cells),
+    Close = <<16#22, Number:64, (pyport_cells:sent(Cells)):64>>,
     case pyport_lane:for_buffer(Link, Socket, Cells, 0) of
         link ->
-            Link ! {buffer, {close, Number, link}},
+            Bytes = byte_size(Close),
+            Link ! {buffer_write, pyport_cells:key(Cells),
+                    [<<Bytes:32>>, Close], Bytes + 4},
             _ = pyport_lane:casts(Link, 0),
-            ok;
+            woken(Link, Number);
         lane ->
-            _ = gen_tcp:send(Socket, <<16#22, Number:64>>),
-            Link ! {buffer, {close, Number, lane}},
-            ok;
+            _ = gen_tcp:send(Socket, Close),
+            woken(Link, Number);
         {error, _} ->
             ok %% the program is gone
     end.
+
+%% Whoever waits to write sees that it is closed.
+-spec woken(pid(), pos_integer()) -> ok.
+woken(Link, Number) ->
+    Link ! {buffer, {close, Number}},
+    ok.
 
 -spec give(buffer(), pid(), pid()) -> result().
 give(Cells, Caller, NewOwner) ->

@@ -24,7 +24,7 @@
                 pyport_wire:buffer_new()}.
 %% Whoever waits gets `{Reply, Answer}'.
 -type command() ::
-        {close, buffer_number(), link | lane}
+        {close, buffer_number()}
       | {wait, buffer_number()}
       | {credit, buffer_number(), waiter()}
       | {give, buffer_number(), Reply :: reference(), Caller :: pid(),
@@ -102,9 +102,9 @@ unknown(_) ->
     [].
 
 -spec command(command(), buffer()) -> [effect()].
-command({close, Number, Lane}, Buffer) ->
+command({close, Number}, Buffer) ->
     ok = wake_all(Number, Buffer),
-    [{link, buffer_close, Number} || Lane =:= link];
+    [];
 command({wait, Number}, _) ->
     [{link, buffer_wait, Number}];
 command({credit, Number, Waiter}, Buffer) ->

@@ -143,7 +143,10 @@ request(<<16#20, Number:64, Rest/binary>>) ->
     read_buffer_new(Number, Rest);
 request(<<16#21, Number:64, Data/binary>>) ->
     {ok, {buffer, buffer_write, Number, Data}};
-request(<<16#22, Number:64>>) -> {ok, {buffer, buffer_close, Number, <<>>}};
+request(<<16#22, Number:64, Total:8/binary>>) ->
+    {ok, {buffer, buffer_close, Number, Total}};
+request(<<16#22, _/binary>>) ->
+    error;
 request(<<16#23, Number:64>>) -> {ok, {buffer, buffer_drop, Number, <<>>}};
 request(<<16#24, Number:64>>) -> {ok, {buffer, buffer_wait, Number, <<>>}};
 request(<<Op, Id:64, Rest/binary>>) ->

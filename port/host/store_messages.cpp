@@ -48,9 +48,13 @@ Result<Done> StoreMessages::message(const wire::Message& head, ByteView body) {
     case wire::Op::buffer_write:
       buffer->append(body);
       return Done{};
-    case wire::Op::buffer_close:
-      buffers_.end(head.id, BufferState::ended);
+    case wire::Op::buffer_close: {
+      // A writer that died between two pieces left a hole: what follows it is not the content.
+      const store::Buffer::Position at = buffer->position();
+      const bool whole = at.reader_closed || at.written == load_u64(body.data());
+      buffers_.end(head.id, whole ? BufferState::ended : BufferState::writer_died);
       return Done{};
+    }
     case wire::Op::buffer_wait:
       buffer->writer_waits();
       return Done{};

@@ -11,7 +11,7 @@ bool is_control(std::uint8_t op) noexcept {
          op <= static_cast<std::uint8_t>(Op::buffer_info);
 }
 
-// CLOSE, DROP and WAIT are their header; what follows it would be somebody's data.
+// CLOSE has a total behind its header, DROP and WAIT nothing; more would be somebody's data.
 bool has_body(Op op) noexcept {
   return op == Op::buffer_new || op == Op::buffer_write;
 }
@@ -39,10 +39,11 @@ Result<Message> parse_message(ByteView message) {
                  "a message of " + std::to_string(message.size()) + " bytes for operation " +
                      std::to_string(op) + ", which has a header of " + std::to_string(header)};
   }
-  if (buffer && !has_body(static_cast<Op>(op)) && message.size() != header) {
+  const std::size_t whole = header + (static_cast<Op>(op) == Op::buffer_close ? kTotalBytes : 0);
+  if (buffer && !has_body(static_cast<Op>(op)) && message.size() != whole) {
     return Error{Errc::protocol,
                  "a message of " + std::to_string(message.size()) + " bytes for operation " +
-                     std::to_string(op) + ", which has " + std::to_string(header)};
+                     std::to_string(op) + ", which has " + std::to_string(whole)};
   }
   Message parsed;
   parsed.op = static_cast<Op>(op);

@@ -48,6 +48,7 @@ inline constexpr std::uint8_t kFlagArraysAsBinary = 0x02;
 inline constexpr std::size_t kLengthBytes = 4;
 inline constexpr std::size_t kControlHeaderBytes = 9;
 inline constexpr std::size_t kRunHeaderBytes = 26;
+inline constexpr std::size_t kTotalBytes = 8;  // what a BUFFER_CLOSE says after its header
 inline constexpr std::size_t kBufferNewBytes = 1 + 4 + 3 * 8;  // up to the reference
 
 // A message to the program. `term_offset` is where its external term begins in the message.

@@ -58,10 +58,10 @@ a_buffer_of_a_dead_owner_is_dropped_behind_its_content(Config) ->
     end,
     ok = Write(10),
     ok = until(Config,
-               <<"link-write-1-10 link-close-1-0 link-drop-1-0">>),
+               <<"link-write-1-10 link-close-1-8 link-drop-1-0">>),
     ok = Write(100000),
     ok = until(Config,
-               <<"lane-write-2-100000 lane-close-2-0 lane-drop-2-0">>).
+               <<"lane-write-2-100000 lane-close-2-8 lane-drop-2-0">>).
 
 %% credit
 

@@ -107,7 +107,7 @@ without_a_threshold_there_is_no_bulk_lane(Config) ->
     Held = [Piece, Piece, Piece, <<"ping">>],
     Expected = words([<<"link-new-1-", (new_bytes(Buffer))/binary>>]
                      ++ Held ++ Held
-                     ++ [Piece, Piece, <<"link-close-1-0">>]),
+                     ++ [Piece, Piece, <<"link-close-1-8">>]),
     Expected = seen(Config).
 
 %% doc: the bytes of both lanes are counted together.
@@ -187,7 +187,7 @@ what_one_process_writes_and_calls_stays_in_order(Config) ->
                       <<"link-write-1-5">>, <<"ping">>,
                       <<"lane-write-1-20000">>, <<"lane-write-1-4">>,
                       <<"link-new-2-", (new_bytes(Other))/binary>>,
-                      <<"ping">>, <<"lane-write-2-1">>, <<"lane-close-1-0">>,
+                      <<"ping">>, <<"lane-write-2-1">>, <<"lane-close-1-8">>,
                       <<"lane-run">>]),
     Expected = seen(Config).
 
@@ -210,7 +210,7 @@ a_close_follows_the_content_on_its_lane(Config) ->
     ok = alone(fun() -> py_buffer:close(Buffer) end),
     ok = py_buffer:close(Buffer),
     {error, closed} = py_buffer:write(Buffer, <<"late">>),
-    true = is_suffix(<<"lane-write-1-20000 lane-close-1-0 lane-run">>,
+    true = is_suffix(<<"lane-write-1-20000 lane-close-1-8 lane-run">>,
                      seen(Config)).
 
 %% doc: a reference that came from another process names a buffer that the

@@ -20,7 +20,7 @@ over_the_link() ->
         eval(Port, 10, <<"b.read(100)">>, #{b => Ref}) =:=
             <<"line one\nline">>),
     port_command(Port, <<16#21, 1:64, " two">>),
-    port_command(Port, <<16#22, 1:64>>),
+    port_command(Port, <<16#22, 1:64, 17:64>>),
     check("after the close a read ends with what was left",
         eval(Port, 11, <<"b.read() + b.read()">>, #{b => Ref}) =:= <<" two">>),
     Info = info(Port, 12, 1),

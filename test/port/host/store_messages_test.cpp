@@ -89,12 +89,20 @@ TEST_CASE("store messages: what is written can be read, and ends with the close"
   Rig rig;
   REQUIRE(rig.make(1, first_reference).ok());
   REQUIRE(rig.tell(wire::Op::buffer_write, 1, Bytes{1, 2, 3}).ok());
-  REQUIRE(rig.tell(wire::Op::buffer_close, 1).ok());
+  REQUIRE(rig.tell(wire::Op::buffer_close, 1, Bytes{0, 0, 0, 0, 0, 0, 0, 3}).ok());
   const auto buffer = rig.buffers.find(1);
   const auto pin = buffer->take(0);
   CHECK(Bytes(pin.bytes().begin(), pin.bytes().end()) == Bytes{1, 2, 3});
   CHECK(buffer->poll(store::Buffer::Need::some, 0) == store::Buffer::Wait::ended);
   CHECK(buffer->position().state == BufferState::ended);
+}
+
+TEST_CASE("store messages: a close that knows of more bytes than came cuts the content off") {
+  Rig rig;
+  REQUIRE(rig.make(1, first_reference).ok());
+  REQUIRE(rig.tell(wire::Op::buffer_write, 1, Bytes{1, 2, 3}).ok());
+  REQUIRE(rig.tell(wire::Op::buffer_close, 1, Bytes{0, 0, 0, 0, 0, 0, 0, 4}).ok());
+  CHECK(rig.buffers.find(1)->position().state == BufferState::writer_died);
 }
 
 TEST_CASE("store messages: a drop before the close cuts the content off") {
@@ -113,7 +121,7 @@ TEST_CASE("store messages: what comes for a buffer that is gone is ignored") {
                             wire::Op::buffer_close,
                             wire::Op::buffer_drop,
                             wire::Op::buffer_wait})
-    CHECK(rig.tell(op, 77).ok());
+    CHECK(rig.tell(op, 77, Bytes(8)).ok());
   CHECK_FALSE(rig.messages.info(77).has_value());
 }
 

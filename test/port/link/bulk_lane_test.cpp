@@ -188,7 +188,7 @@ TEST_CASE("bulk lane: a write comes before the request behind it, whatever their
   // Closing is a message like any other: it sees what was written before it.
   for (const std::size_t size : {std::size_t{10}, std::size_t{500'000}}) {
     rig.put(write_packet(1, pattern(size)));
-    rig.put(packet(buffer_message(wire::Op::buffer_close, 1)));
+    rig.put(packet(buffer_message(wire::Op::buffer_close, 1, Bytes(8))));
   }
   rig.drain();
   CHECK(written == std::vector<std::size_t>{10, 500'010});

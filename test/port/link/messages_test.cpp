@@ -48,7 +48,7 @@ TEST_CASE("messages: every buffer operation reaches the buffers, in order") {
   std::vector<Bytes> messages;
   messages.reserve(operations.size());
   for (const Op op : operations)
-    messages.push_back(buffer_message(op, 4));
+    messages.push_back(buffer_message(op, 4, Bytes(op == Op::buffer_close ? 8 : 0)));
   REQUIRE(rig.messages.packet(lane, test::batch_of(messages), std::nullopt).ok());
   REQUIRE(rig.buffers.seen.size() == operations.size());
   for (std::size_t i = 0; i < operations.size(); ++i)

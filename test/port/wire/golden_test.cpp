@@ -53,6 +53,7 @@ bool term_is_well_formed(Op op, ByteView term) {
     case Op::buffer_new:
       return pyport::wire::parse_buffer_new(term).ok();
     case Op::buffer_write:
+    case Op::buffer_close:  // parse_message() asks for the total
       return true;
     case Op::buffer_info:
       return pyport::etf::read_natural(term).ok();
