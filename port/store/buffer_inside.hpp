@@ -174,14 +174,16 @@ struct Buffer::Inside {
   [[nodiscard]] bool make_move(Move move, std::size_t bytes) PYPORT_EXCLUDES(mutex);
   // False: the budget or the system refuses.
   [[nodiscard]] bool grow_heap(std::uint64_t bytes) PYPORT_EXCLUDES(mutex);
-  [[nodiscard]] bool to_ring() PYPORT_EXCLUDES(mutex);
+  // Also false: what is unread and `bytes` more do not fit any more.
+  [[nodiscard]] bool to_ring(std::size_t bytes) PYPORT_EXCLUDES(mutex);
   [[nodiscard]] bool to_file() PYPORT_EXCLUDES(mutex);
-  // What has to move along: nobody can seek to what is before it any more.
+  // What has to move along: nobody can seek to what is before it any more. Null, and nothing has
+  // changed: that is more than `bytes_most`.
   struct Kept {
     std::uint64_t from;
     ByteView bytes;
   };
-  [[nodiscard]] Kept keep_unread() PYPORT_EXCLUDES(mutex);
+  [[nodiscard]] std::optional<Kept> keep_unread(std::uint64_t bytes_most) PYPORT_EXCLUDES(mutex);
   // `window` stays empty if what is mapped reaches so far.
   [[nodiscard]] bool map_up_to(std::uint64_t position,
                                SpillFile& from_file,

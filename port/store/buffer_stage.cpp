@@ -74,26 +74,29 @@ bool Buffer::Inside::grow_heap(std::uint64_t bytes) {
   return true;
 }
 
-bool Buffer::Inside::to_ring() {
+bool Buffer::Inside::to_ring(std::size_t bytes) {
   auto share = MemoryShare::take(budget, options.window);
   ring_refused = true;
   if (!share) return false;
   auto memory = budget.spares().take_ring(options.window);
   if (!memory.ok()) return false;
   auto next = std::make_shared<Ring>(*std::move(share), std::move(memory).value());
-  const Kept unread = keep_unread();
-  if (!unread.bytes.empty())
-    std::memcpy(next->at(unread.from), unread.bytes.data(), unread.bytes.size());
+  // The reader may have gone back since it was decided that all fits.
+  const auto unread = keep_unread(options.window - bytes);
+  if (!unread) return false;
+  if (!unread->bytes.empty())
+    std::memcpy(next->at(unread->from), unread->bytes.data(), unread->bytes.size());
   Doomed left;
   const MutexLock lock(mutex);
   enter_locked(Stage::ring, left);
+  kept = read;  // it went on meanwhile, and what it left may be written over
   ring = std::move(next);
   view = {ring->data(), 0, ring->capacity() - 1, ring};
   return true;
 }
 
 bool Buffer::Inside::to_file() {
-  const Kept content = keep_unread();
+  const Kept content = keep_unread(UINT64_MAX).value();
   auto opened = SpillFile::open(content.from, budget);
   if (!opened.ok()) return false;
   std::shared_ptr<SpillFile> next = std::move(opened).value();
@@ -111,10 +114,12 @@ bool Buffer::Inside::to_file() {
   return true;
 }
 
-Buffer::Inside::Kept Buffer::Inside::keep_unread() {
+std::optional<Buffer::Inside::Kept> Buffer::Inside::keep_unread(std::uint64_t bytes_most) {
   const MutexLock lock(mutex);
-  if (options.retain == Retain::unread) kept = read;
-  return {kept, view.bytes(kept, end_of_content)};
+  const std::uint64_t from = options.retain == Retain::unread ? read : kept;
+  if (end_of_content - from > bytes_most) return std::nullopt;
+  kept = from;
+  return Kept{kept, view.bytes(kept, end_of_content)};
 }
 
 bool Buffer::Inside::map_up_to(std::uint64_t position,

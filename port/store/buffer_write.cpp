@@ -69,7 +69,7 @@ std::span<std::uint8_t> Buffer::Inside::room_for(std::size_t bytes) {
 
 bool Buffer::Inside::make_move(Move move, std::size_t bytes) {
   if (move == Move::grow_heap && grow_heap(bytes)) return true;
-  if (move == Move::to_ring && (to_ring() || file)) return true;
+  if (move == Move::to_ring && (to_ring(bytes) || file)) return true;
   if (to_file()) return true;
   refuse(BufferState::no_space);
   return false;
