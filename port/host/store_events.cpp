@@ -18,7 +18,7 @@ void StoreEvents::forgotten(std::uint64_t number) noexcept {
 
 void StoreEvents::send(ByteView message) noexcept {
   writer_.append(message);
-  if (!writer_.try_flush()) reader_wake_.wake();
+  writer_.flush_or_wake(reader_wake_);
 }
 
 }  // namespace pyport::host

@@ -8,6 +8,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "sys/descriptors.hpp"
 #include "sys/log.hpp"
 #include "sys/process.hpp"
 #include "wire/message.hpp"
@@ -29,6 +30,7 @@ constexpr std::size_t kKeptBytesMax = 4U << 20;
 }  // namespace
 
 void AnswerWriter::append(ByteView message) {
+  if (in_forked_child()) return;  // the mutexes may be held by threads that are not there
   MutexLock lock(queue_mutex_);
   put_u32(queue_, static_cast<std::uint32_t>(message.size()));
   put_bytes(queue_, message);
@@ -87,6 +89,7 @@ AnswerWriter::Written AnswerWriter::write_locked() {
 }
 
 bool AnswerWriter::try_flush() {
+  if (in_forked_child()) return true;
   // Who finds the mutex taken leaves its message to the holder, who looks again after letting go.
   while (!idle() && write_mutex_.try_lock()) {
     const Written written = write_locked();
@@ -97,6 +100,7 @@ bool AnswerWriter::try_flush() {
 }
 
 void AnswerWriter::flush() {
+  if (in_forked_child()) exit_process(Exit::os_error);
   while (!idle()) {
     Written written = Written::all;
     {

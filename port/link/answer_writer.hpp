@@ -1,5 +1,7 @@
 // Puts answers on the link. Any thread.
 //
+// In a child that Python forked nothing is queued or written: the link is closed there.
+//
 // append() only queues; what was queued since the last write goes out as one packet (a batch, once
 // the HELLO allowed it). Writes never block inside: flush() polls between them.
 #pragma once
@@ -11,6 +13,7 @@
 
 #include "core/bytes.hpp"
 #include "sys/mutex.hpp"
+#include "sys/wake_fd.hpp"
 
 namespace pyport::link {
 
@@ -28,7 +31,13 @@ class AnswerWriter {
   // while another thread writes is written by that one. Allowed with the GIL.
   bool try_flush() PYPORT_EXCLUDES(queue_mutex_, write_mutex_);
 
-  // Writes everything, waiting for the BEAM to read. Never with the GIL.
+  // The same for a thread that does not read the link: wakes who does if something is left.
+  void flush_or_wake(const WakeFd& reader) PYPORT_EXCLUDES(queue_mutex_, write_mutex_) {
+    if (!try_flush()) reader.wake();
+  }
+
+  // Writes everything, waiting for the BEAM to read. Never with the GIL. Ends a forked child: its
+  // request is over, and it is nobody's host.
   void flush() PYPORT_EXCLUDES(queue_mutex_, write_mutex_);
 
   // Bytes queued and not yet taken by a write.

@@ -29,4 +29,8 @@ Result<Done> set_standard_streams(const std::string& socket_path);
 // largest buffers that the system allows up to 4 MiB. No descriptor for an empty path.
 Result<UniqueFd> connect_bulk_lane(const std::string& socket_path);
 
+// Is this a child that Python forked? Only the thread that forked exists there, and the link is
+// closed: nothing that other threads or the BEAM have a part in works. True after take_link() only.
+[[nodiscard]] bool in_forked_child() noexcept;
+
 }  // namespace pyport

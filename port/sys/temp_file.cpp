@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstdlib>
 
+#include "sys/descriptors.hpp"
 #include "sys/os_error.hpp"
 
 namespace pyport {
@@ -44,6 +45,7 @@ std::size_t write_at(int fd, std::uint64_t offset, ByteView bytes) noexcept {
 }
 
 bool punch_hole(int fd, std::uint64_t offset, std::uint64_t bytes) noexcept {
+  if (in_forked_child()) return false;  // the file is the parent's too
   return ::fallocate(fd,
                      FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
                      static_cast<off_t>(offset),

@@ -68,6 +68,19 @@ TEST_CASE("answer writer: a full pipe keeps the rest, and flush() waits for the 
   CHECK(writer.idle());
 }
 
+TEST_CASE("answer writer: a thread that does not read the link wakes who does for the rest") {
+  const Pipe pipe;
+  AnswerWriter writer(pipe.write_end.get(), 1 << 20);
+  const pyport::WakeFd reader;
+  std::uint64_t woken = 0;
+  writer.append(Bytes{1});
+  writer.flush_or_wake(reader);
+  CHECK(::read(reader.fd(), &woken, sizeof woken) < 0);
+  writer.append(Bytes(300'000, 7));
+  writer.flush_or_wake(reader);
+  CHECK(::read(reader.fd(), &woken, sizeof woken) == sizeof woken);
+}
+
 TEST_CASE("answer writer: messages of many threads arrive whole") {
   const Pipe pipe;
   AnswerWriter writer(pipe.write_end.get(), 1 << 20);
