@@ -9,8 +9,10 @@
 namespace pyport::store {
 
 Result<UniqueFd> Notifier::open_descriptor() {
-  UniqueFd fd(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
-  if (fd.get() < 0) return os_error("eventfd");
+  const UniqueFd low(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  if (low.get() < 0) return os_error("eventfd");
+  UniqueFd fd = out_of_the_way(low.get());
+  if (fd.get() < 0) return os_error("eventfd: a high descriptor");
   return fd;
 }
 

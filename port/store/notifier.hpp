@@ -16,7 +16,7 @@ namespace pyport::store {
 
 class Notifier {
  public:
-  // An eventfd (non-blocking, close-on-exec).
+  // An eventfd (non-blocking, close-on-exec), where user code does not meet it.
   [[nodiscard]] static Result<UniqueFd> open_descriptor();
   explicit Notifier(UniqueFd fd) noexcept : fd_(std::move(fd)) {}
   ~Notifier() = default;

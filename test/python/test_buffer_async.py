@@ -203,6 +203,9 @@ class Async(unittest.TestCase):
 
 
 class NotifierTest(unittest.TestCase):
+    def test_its_descriptor_lies_where_user_code_does_not_meet_it(self) -> None:
+        self.assertGreaterEqual(Notifier().fileno(), 900)
+
     def test_it_becomes_readable_and_gives_each_token_once(self) -> None:
         notifier, buffer = Notifier(), stream()
         buffer._add_waiter(notifier, 7, waits.SOME, 0)
