@@ -11,7 +11,8 @@ all() ->
     [
         {group, worker},
         {group, isolated},
-        a_signal_handler_of_python_runs_while_a_read_waits
+        a_signal_handler_of_python_runs_while_a_read_waits,
+        a_forked_child_cannot_read_and_its_parent_can
     ].
 
 groups() ->
@@ -114,6 +115,15 @@ a_signal_handler_of_python_runs_while_a_read_waits(_) ->
     Pid = string:trim(Line),
     [] = os:cmd("kill -USR1 " ++ binary_to_list(Pid)),
     {ok, <<"handled">>} = py:await(Waiting).
+
+a_forked_child_cannot_read_and_its_parent_can(_) ->
+    Ctx = new([{mode, isolated}]),
+    Content = binary:copy(<<"0123456789">>, 100_000),
+    {ok, Buffer} = py_buffer:new(#{context => Ctx}),
+    ok = py_buffer:write(Buffer, Content),
+    ok = py_buffer:close(Buffer),
+    {ok, 7} = py_context:call(Ctx, ?READS, read_in_forked, [Buffer]),
+    {ok, Content} = py_context:eval(Ctx, <<"b.read()">>, #{b => Buffer}).
 
 seen(Ctx) ->
     {ok, Seen} = py_context:eval(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 
@@ -47,6 +48,29 @@ def catch_and_read(port: int, second_port: int) -> None:
         seen.append("interrupted")
     threading.Thread(target=end_when_told).start()
     seen.append(repr(buffer.read()))
+
+
+def read_in_forked(buffer: erlang.PyBuffer) -> int:
+    """The exit status of a child that reads: 7 if every read raised an OSError."""
+    reads = (
+        lambda: buffer.read(1),
+        lambda: buffer.read(50_000),
+        buffer.read,
+        buffer.readline,
+        lambda: buffer.peek(1),
+        lambda: buffer.readinto(bytearray(10)),
+        lambda: buffer.read_nonblock(10),
+    )
+    pid = os.fork()
+    if pid == 0:
+        raised = 0
+        for read in reads:
+            try:
+                read()
+            except OSError:
+                raised += 1
+        os._exit(7 if raised == len(reads) else 42)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 def read_with_handler(port: int) -> bytes:

@@ -7,6 +7,7 @@
 #include "py/types/buffer_docs.hpp"
 #include "py/types/buffer_methods.hpp"
 #include "store/buffers.hpp"
+#include "sys/descriptors.hpp"
 
 namespace pyport::py {
 namespace {
@@ -18,6 +19,14 @@ using store::Buffer;
   return reinterpret_cast<BufferObject*>(self);
 }
 
+// Closing and unmapping a file of so many bytes takes longer than handing the GIL over.
+constexpr std::uint64_t kCloseWithoutGil = std::uint64_t{16} << 20;
+
+// The content may die here.
+void let_go(std::shared_ptr<Buffer> buffer, store::Buffers* registry) {
+  if (registry != nullptr) registry->released(buffer);
+}
+
 void buffer_dealloc(PyObject* self) noexcept PYPORT_REQUIRES(gil) {
   BufferObject* const object = object_of(self);
   PyTypeObject* const type = Py_TYPE(self);
@@ -25,12 +34,17 @@ void buffer_dealloc(PyObject* self) noexcept PYPORT_REQUIRES(gil) {
   // for the buffer and then gets a new object.
   const bool is_known = !object->reader.store().reference().empty();
   if (is_known) conversions.buffer_objects.erase(&object->reader.store());
-  object->reader.settle();
+  if (!in_forked_child()) object->reader.settle();
   if (object->weak_references != nullptr) PyObject_ClearWeakRefs(self);
-  if (is_known) conversions.buffers->released(object->reader.shared());
+  std::shared_ptr<Buffer> buffer = object->reader.shared();
   std::destroy_at(&object->reader);
   type->tp_free(self);
   drop(reinterpret_cast<PyObject*>(type));
+  if (in_forked_child()) return;  // a mutex may be held by a thread that is not there
+  store::Buffers* const registry = is_known ? conversions.buffers : nullptr;
+  if (buffer->usage().file_bytes < kCloseWithoutGil) return let_go(std::move(buffer), registry);
+  const GilReleased released;
+  let_go(std::move(buffer), registry);
 }
 
 // The unread bytes, pinned where they are until the view is released.

@@ -77,12 +77,10 @@ PyObject* add_waiter(PyObject* self, Vector values, Py_ssize_t count) noexcept
     PyErr_SetString(PyExc_ValueError, "need is 0 (some), 1 (line) or 2 (end)");
     return nullptr;
   }
-  BufferReader& reader = reader_of(self);
-  reader.settle();
-  reader.store().add_waiter(notifier->notifier,
-                            token,
-                            static_cast<Need>(need),
-                            max > 0 ? static_cast<std::size_t>(max) : 0);
+  reader_of(self).add_waiter(notifier->notifier,
+                             token,
+                             static_cast<Need>(need),
+                             max > 0 ? static_cast<std::size_t>(max) : 0);
   return keep(Py_None);
 }
 

@@ -9,6 +9,7 @@
 #include "core/check.hpp"
 #include "py/blocking.hpp"
 #include "py/to_python_parts.hpp"
+#include "sys/descriptors.hpp"
 
 namespace pyport::py {
 namespace {
@@ -59,6 +60,18 @@ void copy(std::uint8_t* to, ByteView from) PYPORT_REQUIRES(gil) {
   return newline == nullptr ? 0 : up_to({from, count}, newline).size();
 }
 
+// Up to and with the first newline; all of them without one.
+[[nodiscard]] ByteView first_line(ByteView bytes) PYPORT_REQUIRES(gil) {
+  const void* newline = nullptr;
+  if (bytes.size() < kCopyWithoutGil) {
+    newline = std::memchr(bytes.data(), '\n', bytes.size());
+  } else {
+    const GilReleased released;
+    newline = std::memchr(bytes.data(), '\n', bytes.size());
+  }
+  return newline == nullptr ? bytes : up_to(bytes, newline);
+}
+
 struct CutOff {
   int number;
   const char* why;
@@ -87,7 +100,17 @@ BufferReader::BufferReader(std::shared_ptr<store::Buffer> buffer) noexcept
       claim_bytes_(std::min<std::size_t>(kClaimBytesMax, buffer_->options().window / 4)),
       read_(buffer_->position().read) {}
 
+bool BufferReader::refuse_in_forked_child() {
+  if (!in_forked_child()) [[likely]]
+    return false;
+  const char* const why = "a PyBuffer cannot be read in a child made by fork()";
+  const PyRef arguments = PyRef::steal(Py_BuildValue("(is)", EPIPE, why));
+  if (arguments) PyErr_SetObject(PyExc_OSError, arguments.get());
+  return true;
+}
+
 std::optional<Pin> BufferReader::look(std::size_t max) {
+  if (refuse_in_forked_child()) return std::nullopt;
   auto pin = buffer_->peek(max);
   if (pin.ok()) return std::move(pin).value();
   PyErr_SetString(PyExc_MemoryError, pin.error().detail.c_str());
@@ -152,10 +175,30 @@ PyObject* BufferReader::at_end() {
   return raise_if_cut_off(buffer_->position()) ? nullptr : bytes_to_python({});
 }
 
+void BufferReader::search_line(std::size_t max) {
+  if (buffer_->position().unread() < kCopyWithoutGil) return;
+  const GilReleased released;
+  static_cast<void>(buffer_->poll(Need::line, max));
+}
+
+void BufferReader::add_waiter(const std::shared_ptr<store::Notifier>& notifier,
+                              std::uint64_t token,
+                              Need need,
+                              std::size_t max) {
+  settle();
+  if (need == Need::line) {
+    search_line(max);
+    settle();
+  }
+  buffer_->add_waiter(notifier, token, need, max);
+}
+
 // What poll() says under the GIL stays true until the caller acts on it: bytes are only added.
 BufferReader::Readiness BufferReader::await(Need need, std::size_t max, Mode mode) {
+  if (refuse_in_forked_child()) return Readiness::failed;
   for (;;) {
     settle();
+    if (need == Need::line) search_line(max);
     const auto now = buffer_->poll(need, max);
     if (now) return *now == store::Buffer::Wait::ended ? Readiness::ended : Readiness::ready;
     if (mode == Mode::try_now) return Readiness::would_block;
@@ -237,11 +280,11 @@ PyObject* BufferReader::read_line(std::size_t max, Mode mode) {
   settle();
   const auto pin = look(max);
   if (!pin) return nullptr;
-  ByteView bytes = pin->bytes();
-  if (bytes.empty()) return at_end();
-  const void* const newline = std::memchr(bytes.data(), '\n', bytes.size());
-  if (newline != nullptr) bytes = up_to(bytes, newline);
-  return from_store(bytes);
+  if (pin->bytes().empty()) return at_end();
+  const std::uint64_t from = read_;
+  const ByteView bytes = first_line(pin->bytes());
+  // Another thread read on meanwhile: this line is not the next any more.
+  return read_ == from && claimed() == 0 ? from_store(bytes) : read_line(max, mode);
 }
 
 PyObject* BufferReader::read_there(std::size_t max) {

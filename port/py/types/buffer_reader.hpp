@@ -45,6 +45,12 @@ class BufferReader {
   // The number of bytes, 0 at the end, -1: an exception is set.
   [[nodiscard]] Py_ssize_t read_into(std::span<std::uint8_t> to) PYPORT_REQUIRES(gil);
 
+  // Buffer::add_waiter().
+  void add_waiter(const std::shared_ptr<store::Notifier>& notifier,
+                  std::uint64_t token,
+                  Need need,
+                  std::size_t max) PYPORT_REQUIRES(gil);
+
   // Moves there. False: that was dropped, or is not yet there.
   [[nodiscard]] bool seek(std::uint64_t to) PYPORT_REQUIRES(gil);
   // Ends the claim: the store's read position is the one that Python sees.
@@ -60,6 +66,11 @@ class BufferReader {
   enum class Readiness { ready, ended, would_block, failed };
 
   [[nodiscard]] Readiness await(Need need, std::size_t max, Mode mode) PYPORT_REQUIRES(gil);
+  // Sets an OSError in a forked child: what it shares with its parent is not to be touched.
+  [[nodiscard]] static bool refuse_in_forked_child() PYPORT_REQUIRES(gil);
+  // Looks for a newline without the GIL if there is much to look through: what the store asks for
+  // it afterwards under the GIL is quick.
+  void search_line(std::size_t max) PYPORT_REQUIRES(gil);
   [[nodiscard]] std::size_t claimed() const noexcept {
     return static_cast<std::size_t>(end_ - next_);
   }

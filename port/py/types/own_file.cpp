@@ -7,6 +7,7 @@
 #include <memory>
 #include <new>
 #include <optional>
+#include <utility>
 
 #include "py/conversion_state.hpp"
 #include "py/types/buffer_methods.hpp"
@@ -72,8 +73,17 @@ PyObject* file_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) noexcep
   return self;
 }
 
+// Closing and unmapping a large file takes longer than handing the GIL over.
+void let_go(std::shared_ptr<Buffer> buffer) PYPORT_REQUIRES(gil) {
+  constexpr std::uint64_t kCloseWithoutGil = std::uint64_t{16} << 20;
+  if (buffer == nullptr || buffer->usage().file_bytes < kCloseWithoutGil) return;
+  const GilReleased released;
+  buffer.reset();
+}
+
 void file_dealloc(PyObject* self) noexcept PYPORT_REQUIRES(gil) {
   PyTypeObject* const type = Py_TYPE(self);
+  let_go(std::move(self_of(self)->buffer));
   std::destroy_at(&self_of(self)->buffer);
   type->tp_free(self);
   drop(reinterpret_cast<PyObject*>(type));  // an instance of a heap type owns its type
@@ -204,6 +214,12 @@ bool append_bytes(Buffer& buffer, const Py_buffer& view) PYPORT_REQUIRES(gil) {
   const ByteView bytes{static_cast<const std::uint8_t*>(view.buf),
                        static_cast<std::size_t>(view.len)};
   const std::uint64_t before = buffer.position().written;
+  // A writer that nothing holds back by credit: it is refused.
+  if (!conversions.buffers->budget().has_room(bytes.size())) {
+    errno = ENOSPC;
+    PyErr_SetFromErrno(PyExc_OSError);
+    return false;
+  }
   if (bytes.size() < kReleaseBytes &&
       before + bytes.size() <= buffer.options().overflow_threshold) {
     buffer.append(bytes);
@@ -285,7 +301,7 @@ PyObject* file_seek(PyObject* self, PyObject* args) noexcept PYPORT_REQUIRES(gil
 }
 
 PyObject* file_close(PyObject* self, PyObject*) noexcept PYPORT_REQUIRES(gil) {
-  self_of(self)->buffer.reset();
+  let_go(std::exchange(self_of(self)->buffer, nullptr));
   return keep(Py_None);
 }
 
@@ -355,7 +371,9 @@ constexpr const char* kDoc =
     "A file object that is read anywhere and written at its end.\n\n"
     "overflow_threshold: content of more bytes is in an unlinked temporary file; 0: always, -1: \n"
     "only when pyport's limit of memory for buffers is reached. Raises OSError (ENOSPC) where the\n"
-    "file system is full, ValueError after close(). One thread at a time.";
+    "file system is full or resource_bytes_max is reached, ValueError after close(). One thread "
+    "at\n"
+    "a time.";
 
 PyType_Slot slots[] = {
     {Py_tp_doc, const_cast<char*>(kDoc)},

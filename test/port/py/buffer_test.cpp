@@ -95,6 +95,32 @@ TEST_CASE("buffer: it goes back as its reference, also when the BEAM has dropped
   CHECK(back == term_of(reference()));
 }
 
+TEST_CASE("buffer: a file of Python is refused what all buffers together may not hold") {
+  const PythonScope python;
+  constexpr std::uint64_t kLimit = 1 << 20;
+  NoEvents events;
+  pyport::store::BudgetLimits limits;
+  limits.bytes_max = kLimit;
+  pyport::store::Buffers buffers{limits, events, 8};
+  pyport::py::conversions.buffers = &buffers;
+  {
+    const PyRef seen = pyport::test::run(
+        "import _erlang, errno\n"
+        "file = _erlang.BufferFile(0)\n"
+        "result = []\n"
+        "for _ in range(20):\n"
+        "    try:\n"
+        "        file.append(bytes(100_000))\n"
+        "    except OSError as error:\n"
+        "        result.append(errno.errorcode[error.errno])\n"
+        "del file\n");
+    CHECK(PyList_Size(seen.get()) >= 10);
+    CHECK(repr(PyList_GetItem(seen.get(), 0)) == "'ENOSPC'");
+  }
+  CHECK(buffers.counts().file_bytes == 0);
+  pyport::py::conversions.buffers = nullptr;
+}
+
 TEST_CASE("buffer: any other reference stays a Ref, with and without buffers in the process") {
   const PythonScope python;
   const auto is_reference = []() PYPORT_REQUIRES(pyport::py::gil) {
