@@ -67,6 +67,7 @@ int run(const Config& config) {
   py::conversions.buffers = &resources.buffers();
   py::Shared shared{dispatcher,
                     writer,
+                    reader_wake,
                     output,
                     decrefs,
                     pristine,

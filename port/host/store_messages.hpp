@@ -15,6 +15,7 @@ class StoreMessages final : public link::BufferMessages {
       : buffers_(buffers), events_(events) {}
 
   Result<Done> message(const wire::Message& head, ByteView body) override;
+  [[nodiscard]] std::shared_ptr<const void> undecoded() override { return buffers_.undecoded(); }
   [[nodiscard]] std::optional<Bytes> info(std::uint64_t number) override;
   [[nodiscard]] Counts counts() override;
 

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 
@@ -19,6 +20,9 @@ class BufferMessages {
   // One of the operations for which wire::is_buffer() holds; `body` is what follows its header. An
   // error: the peer broke the protocol.
   virtual Result<Done> message(const wire::Message& head, ByteView body) = 0;
+  // What a request holds until its term is decoded: a buffer that is dropped behind the request is
+  // still found by its reference so long. May be null.
+  [[nodiscard]] virtual std::shared_ptr<const void> undecoded() = 0;
   // The term that answers BUFFER_INFO. None: there is no such buffer (any more).
   [[nodiscard]] virtual std::optional<Bytes> info(std::uint64_t number) = 0;
 

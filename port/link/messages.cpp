@@ -49,6 +49,7 @@ Result<Done> Messages::message(Inflow& inflow,
   if (wire::is_run(head.op)) {
     Request request;
     request.head = head;
+    request.undecoded = buffers_.undecoded();
     request.message = memory ? std::move(*memory) : Payload::copy_of(message);
     if (head.timeout_ms != 0) request.deadline = inflow.read_at + milliseconds(head.timeout_ms);
     inflow.requests.push_back(std::move(request));

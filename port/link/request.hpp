@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 
 #include "core/payload.hpp"
 #include "sys/clock.hpp"
@@ -12,6 +13,8 @@ namespace pyport::link {
 struct Request {
   wire::Message head;
   TimePoint deadline = kNever;
+  // BufferMessages::undecoded(); owners: the requests that came in between two drops, the registry.
+  std::shared_ptr<const void> undecoded;
   Payload message;  // the whole message; `head` says where its term begins
 
   [[nodiscard]] ByteView term() const noexcept { return message.view().subspan(head.term_offset); }

@@ -16,9 +16,14 @@ thread_local BlockingThread* this_thread = nullptr;
 
 BlockingThread::BlockingThread(link::Dispatcher& dispatcher,
                                link::AnswerWriter& writer,
+                               const WakeFd& reader_wake,
                                store::InterruptPoint& point,
                                Interrupts interrupts) noexcept
-    : dispatcher_(dispatcher), writer_(writer), point_(point), interrupts_(interrupts) {
+    : dispatcher_(dispatcher),
+      writer_(writer),
+      reader_wake_(reader_wake),
+      point_(point),
+      interrupts_(interrupts) {
   PYPORT_CHECK(this_thread == nullptr);
   this_thread = this;
 }
@@ -33,7 +38,7 @@ BlockingThread* BlockingThread::current() noexcept {
 
 bool BlockingThread::before_wait() {
   if (interrupts_ == Interrupts::by_signal && PyErr_CheckSignals() != 0) return false;
-  writer_.try_flush();
+  writer_.flush_or_wake(reader_wake_);
   dispatcher_.expect_long_run();
   return true;
 }

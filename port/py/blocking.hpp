@@ -15,6 +15,8 @@
 #include "store/buffer.hpp"
 #include "store/interrupt.hpp"
 #include "sys/clock.hpp"
+#include "sys/descriptors.hpp"
+#include "sys/wake_fd.hpp"
 
 namespace pyport::py {
 
@@ -27,6 +29,7 @@ class BlockingThread {
  public:
   BlockingThread(link::Dispatcher& dispatcher,
                  link::AnswerWriter& writer,
+                 const WakeFd& reader_wake,
                  store::InterruptPoint& point,
                  Interrupts interrupts) noexcept;
   ~BlockingThread();
@@ -49,6 +52,7 @@ class BlockingThread {
  private:
   link::Dispatcher& dispatcher_;
   link::AnswerWriter& writer_;
+  const WakeFd& reader_wake_;
   store::InterruptPoint& point_;
   const Interrupts interrupts_;
 };

@@ -36,7 +36,8 @@ Bytes atom_term(const char* name) {
 
 void Context::run(PyThreadState* thread) {
   Output::tag_this_thread(inbox_.context());
-  const BlockingThread blocking(shared_.dispatcher, shared_.writer, point_, interrupts_);
+  const BlockingThread blocking(
+      shared_.dispatcher, shared_.writer, shared_.reader_wake, point_, interrupts_);
   while (shared_.dispatcher.next(inbox_)) {
     {
       GilHeld held(thread);
@@ -58,14 +59,14 @@ void Context::serve_waiting() {
   for (int served = 0; served < kRequestsPerHold; ++served) {
     // What was meant for an earlier request; from take() on it is meant for the next.
     point_.clear();
-    const auto request = shared_.dispatcher.take(inbox_);
+    auto request = shared_.dispatcher.take(inbox_);
     if (!request) break;
     serve(*request);
     if (shared_.writer.queued_bytes() + bulk_answers_bytes_ > kAnswerBytesPerHold) break;
   }
 }
 
-void Context::serve(const link::Request& request) {
+void Context::serve(link::Request& request) {
   if (request.head.op == wire::Op::env_drop) {
     namespaces_.drop(request.head.env);
     static_cast<void>(shared_.dispatcher.finish(inbox_));
@@ -73,13 +74,22 @@ void Context::serve(const link::Request& request) {
   }
   const TimePoint began = Clock::now();
   run_stats_ = nullptr;
+  undecoded_ = std::move(request.undecoded);
   make_answer(request);
+  decoded();
   if (run_stats_ != nullptr) run_stats_->note(Clock::now() - began);
   shared_.output.end_of_request();
   const auto finished = shared_.dispatcher.finish(inbox_);
   if (finished.interrupted) clear_interrupt();
   if (finished.answer && request.head.id != 0) give_answer(request.head.id);
   if (answer_.capacity() > kKeptAnswerBytes) answer_ = Bytes();
+}
+
+void Context::decoded() {
+  undecoded_.reset();
+  if (!shared_.buffers.has_dropped()) return;
+  const GilReleased released;
+  shared_.buffers.forget_dropped();
 }
 
 void Context::give_answer(std::uint64_t id) {
@@ -172,7 +182,7 @@ PyRef Context::execute(const link::Request& request) {
 
 void Context::before_run(const RunStats& stats) {
   if (!stats.slow()) return;
-  shared_.writer.try_flush();
+  shared_.writer.flush_or_wake(shared_.reader_wake);
   shared_.dispatcher.expect_long_run();
 }
 
@@ -191,6 +201,7 @@ PyRef Context::call(const link::Request& request) {
   if (!function) return {};
   ArgVector arguments;
   if (!arguments.decode(split.value().arguments)) return {};
+  decoded();
   return arguments.call(function.get());
 }
 
@@ -239,6 +250,7 @@ PyRef Context::eval(const link::Request& request) {
   if (names == nullptr) return {};
   PyRef locals = decode_locals(split.value().locals);
   if (!locals) return {};
+  decoded();
   CompiledCode* const compiled = cache_.expression(split.value().code);
   if (compiled == nullptr) return {};
   run_stats_ = &compiled->stats;
@@ -261,6 +273,7 @@ PyRef Context::exec(const link::Request& request) {
   }
   PyObject* const names = namespaces_.get(request.head.env);
   if (names == nullptr) return {};
+  decoded();
   before_run(RunStats{});
   const PyRef code = compile(text.value(), "<exec>", Py_file_input);
   if (!code) return {};

@@ -19,6 +19,7 @@
 #include "py/output.hpp"
 #include "store/buffers.hpp"
 #include "store/interrupt.hpp"
+#include "sys/wake_fd.hpp"
 
 namespace pyport::py {
 
@@ -26,6 +27,7 @@ namespace pyport::py {
 struct Shared {
   link::Dispatcher& dispatcher;
   link::AnswerWriter& writer;
+  const WakeFd& reader_wake;
   Output& output;
   DecrefQueue& decrefs;
   PyObject* const pristine_namespace;  // never changed, and alive as long as the process
@@ -57,7 +59,10 @@ class Context {
 
  private:
   void serve_waiting() PYPORT_REQUIRES(gil);
-  void serve(const link::Request& request) PYPORT_REQUIRES(gil);
+  void serve(link::Request& request) PYPORT_REQUIRES(gil);
+  // The term of the request that runs needs no buffer any more. Lets other threads run if there are
+  // dropped ones.
+  void decoded() PYPORT_REQUIRES(gil);
   // The answer to `request`, header included, in answer_.
   void make_answer(const link::Request& request) PYPORT_REQUIRES(gil);
   // The result of the run. Null: a Python exception is set, or bad_request_ says what was wrong.
@@ -84,6 +89,7 @@ class Context {
   const Interrupts interrupts_;
   Namespaces namespaces_;
   CallCache cache_;
+  std::shared_ptr<const void> undecoded_;  // link::Request::undecoded of the one that runs
   Bytes answer_;
   std::vector<Bytes> bulk_answers_;  // whole messages for the bulk lane
   std::size_t bulk_answers_bytes_ = 0;

@@ -29,7 +29,10 @@ over_the_link() ->
                              maps:get(written, Info)}),
     check("the reference comes back as itself",
         eval(Port, 13, <<"[b]">>, #{b => Ref}) =:= [Ref]),
-    port_command(Port, <<16#23, 1:64>>),
+    port_command(Port, batch([eval_message(16, <<"b.read()">>, #{b => Ref}),
+                              <<16#23, 1:64>>])),
+    check("a request that came before a DROP still finds the buffer",
+        answer(Port, 16) =:= <<>>),
     check("after a DROP there is no such buffer",
         info(Port, 14, 1) =:= no_buffer),
     check("INFO counts the buffers",
@@ -67,9 +70,14 @@ new(Number, Ref, Length) ->
       Reference/binary>>.
 
 eval(Port, Id, Code, Locals) ->
-    port_command(Port, [<<16#11, Id:64, 0:136>>,
-                        term_to_binary({Code, Locals})]),
+    port_command(Port, eval_message(Id, Code, Locals)),
     answer(Port, Id).
+
+eval_message(Id, Code, Locals) ->
+    [<<16#11, Id:64, 0:136>>, term_to_binary({Code, Locals})].
+
+batch(Messages) ->
+    [16#7F | [[<<(iolist_size(M)):32>>, M] || M <- Messages]].
 
 info(Port, Id, Number) ->
     Term = term_to_binary(Number),

@@ -20,6 +20,7 @@ class FakeBuffers final : public link::BufferMessages {
     seen.emplace_back(head.op, Bytes(body.begin(), body.end()));
     return Done{};
   }
+  [[nodiscard]] std::shared_ptr<const void> undecoded() override { return nullptr; }
   [[nodiscard]] std::optional<Bytes> info(std::uint64_t number) override {
     if (number != 1) return std::nullopt;
     return Bytes{131, 106};  // []

@@ -11,8 +11,10 @@ using State = store::BufferState;
 
 struct BuffersFixture {
   explicit BuffersFixture(std::size_t count_max = 10'000) : buffers({}, events, count_max) {}
-  Result<Done> create(std::uint64_t number) {
-    return buffers.create(number, as_bytes("ref" + std::to_string(number)), BufferFixture::small());
+  Result<Done> create(std::uint64_t number, store::Retain retain = store::Retain::unread) {
+    store::BufferOptions options = BufferFixture::small();
+    options.retain = retain;
+    return buffers.create(number, as_bytes("ref" + std::to_string(number)), options);
   }
   test::NotedEvents events;
   Buffers buffers;
@@ -78,6 +80,91 @@ TEST_CASE("buffers: one that was closed, drained and let go of gives its content
   REQUIRE(again != nullptr);
   CHECK(again->position().read == 7);
   CHECK(f.events.forgotten_numbers().empty());
+}
+
+TEST_CASE("buffers: one that retains all keeps its content whoever let go of it") {
+  BuffersFixture f;
+  REQUIRE(f.create(1, store::Retain::all).ok());
+  use_up(f.buffers, 1);
+  const auto again = f.buffers.find(as_bytes("ref1"));
+  REQUIRE(again != nullptr);
+  REQUIRE(again->seek(0));
+  CHECK(as_chars(again->take(0).bytes()) == "content");
+  for (std::uint64_t number = 2; number < store::kDrainedCountMax + 4; ++number) {
+    REQUIRE(f.create(number).ok());
+    use_up(f.buffers, number);
+  }
+  CHECK(f.buffers.find(1) == again);
+  f.buffers.drop(1);
+  CHECK(f.buffers.find(as_bytes("ref1")) == nullptr);
+}
+
+TEST_CASE("buffers: one that is dropped is found until the requests before that are decoded") {
+  BuffersFixture f;
+  CHECK(f.buffers.undecoded() == nullptr);
+  for (std::uint64_t number = 1; number < 5; ++number)
+    REQUIRE(f.create(number).ok());
+  auto first = f.buffers.undecoded();
+  auto second = f.buffers.undecoded();
+  f.buffers.drop(1);
+  auto third = f.buffers.undecoded();
+  f.buffers.drop(2);
+  f.buffers.drop(3);
+  CHECK(f.buffers.counts().count == 1);
+  CHECK(f.buffers.find(std::uint64_t{1}) == nullptr);
+  const auto found = f.buffers.find(as_bytes("ref1"));
+  REQUIRE(found != nullptr);
+  CHECK(found->position().state == State::writer_died);
+  third.reset();  // the others came before the drop of 2 too
+  first.reset();
+  f.buffers.forget_dropped();
+  CHECK(f.buffers.find(as_bytes("ref1")) == found);
+  CHECK(f.buffers.find(as_bytes("ref2")) != nullptr);
+  CHECK(f.buffers.has_dropped());
+  second.reset();
+  f.buffers.forget_dropped();
+  for (const char* const reference : {"ref1", "ref2", "ref3"})
+    CHECK(f.buffers.find(as_bytes(reference)) == nullptr);
+  CHECK_FALSE(f.buffers.has_dropped());
+  CHECK(f.buffers.find(as_bytes("ref4")) != nullptr);
+}
+
+TEST_CASE("buffers: a drop waits only for the requests that came before it") {
+  BuffersFixture f;
+  REQUIRE(f.create(1).ok());
+  REQUIRE(f.create(2).ok());
+  auto before = f.buffers.undecoded();
+  f.buffers.drop(1);
+  const auto after = f.buffers.undecoded();
+  before.reset();
+  f.buffers.forget_dropped();
+  CHECK(f.buffers.find(as_bytes("ref1")) == nullptr);
+}
+
+TEST_CASE("buffers: of those that were dropped the oldest go when there are too many") {
+  BuffersFixture f;
+  REQUIRE(f.create(0).ok());
+  const auto request = f.buffers.undecoded();
+  for (std::uint64_t number = 1; number < store::kDroppedCountMax + 2; ++number) {
+    REQUIRE(f.create(number).ok());
+    f.buffers.drop(number);
+  }
+  CHECK(f.buffers.find(as_bytes("ref1")) == nullptr);
+  CHECK(f.buffers.find(as_bytes("ref2")) != nullptr);
+}
+
+TEST_CASE("buffers: of those that were dropped the oldest go when they hold too much") {
+  BuffersFixture f;
+  const Bytes half(store::kDroppedBytesMax / 2, 1);
+  REQUIRE(f.create(0).ok());
+  const auto request = f.buffers.undecoded();
+  for (std::uint64_t number = 1; number < 4; ++number) {
+    REQUIRE(f.create(number, store::Retain::all).ok());
+    f.buffers.find(number)->append(half);
+    f.buffers.drop(number);
+  }
+  CHECK(f.buffers.find(as_bytes("ref1")) == nullptr);
+  CHECK(f.buffers.find(as_bytes("ref3")) != nullptr);
 }
 
 TEST_CASE("buffers: the close of one that was let go of before gives its content back") {
