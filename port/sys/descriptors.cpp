@@ -1,6 +1,5 @@
 #include "sys/descriptors.hpp"
 
-#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -25,10 +24,8 @@ constexpr int kBulkBufferBytes = 4 << 20;
 // Read by the atfork handler, which gets no argument. Written before any thread exists.
 int forked_child_closes[3] = {-1, -1, -1};
 
-std::atomic<bool> is_forked_child{false};
-
 void close_link_in_forked_child() noexcept {
-  is_forked_child.store(true);
+  forked_child.store(true);
   for (const int fd : forked_child_closes)
     if (fd >= 0) ::close(fd);
 }
@@ -111,10 +108,6 @@ Result<UniqueFd> connect_bulk_lane(const std::string& socket_path) {
         ::setsockopt(lane.get(), SOL_SOCKET, side, &kBulkBufferBytes, sizeof kBulkBufferBytes));
   forked_child_closes[2] = lane.get();
   return lane;
-}
-
-bool in_forked_child() noexcept {
-  return is_forked_child.load();
 }
 
 }  // namespace pyport

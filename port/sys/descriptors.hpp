@@ -4,6 +4,7 @@
 // in every child that Python forks: no child can write into the link or keep it open.
 #pragma once
 
+#include <atomic>
 #include <string>
 
 #include "core/result.hpp"
@@ -29,8 +30,13 @@ Result<Done> set_standard_streams(const std::string& socket_path);
 // largest buffers that the system allows up to 4 MiB. No descriptor for an empty path.
 Result<UniqueFd> connect_bulk_lane(const std::string& socket_path);
 
+// Written by the handler of fork(), which gets no argument.
+inline std::atomic<bool> forked_child{false};
+
 // Is this a child that Python forked? Only the thread that forked exists there, and the link is
 // closed: nothing that other threads or the BEAM have a part in works. True after take_link() only.
-[[nodiscard]] bool in_forked_child() noexcept;
+[[nodiscard]] inline bool in_forked_child() noexcept {
+  return forked_child.load(std::memory_order_relaxed);  // set before there is a second thread
+}
 
 }  // namespace pyport

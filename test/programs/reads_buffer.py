@@ -61,6 +61,7 @@ def read_in_forked(buffer: erlang.PyBuffer) -> int:
         lambda: buffer.readinto(bytearray(10)),
         lambda: buffer.read_nonblock(10),
     )
+    buffer.read(1)
     pid = os.fork()
     if pid == 0:
         raised = 0

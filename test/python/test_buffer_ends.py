@@ -8,9 +8,18 @@ import random
 import struct
 import unittest
 
-from buffer_case import Sleeper, cut_off, known, stream
+from buffer_case import Sleeper, cut_off, ended, known, stream
 
 from erlang import PyBuffer
+
+
+class LargeLines(unittest.TestCase):
+    def test_threads_that_read_large_lines_get_each_whole_and_once(self) -> None:
+        lines = [bytes([65 + number]) * 400_000 + b"\n" for number in range(20)]
+        buffer = ended(b"".join(lines))
+        sleepers = [Sleeper(lambda: list(iter(buffer.readline, b""))) for _ in range(4)]
+        found = [line for sleeper in sleepers for line in sleeper.result()]
+        self.assertTrue(sorted(found) == lines)
 
 
 class Ends(unittest.TestCase):

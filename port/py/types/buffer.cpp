@@ -52,6 +52,10 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) noexcept PYPORT_REQUI
   static const std::uint8_t nothing = 0;
   BufferReader& reader = methods::reader_of(self);
   view->obj = nullptr;
+  if (in_forked_child()) {
+    PyErr_SetString(PyExc_BufferError, "a PyBuffer cannot be viewed in a child made by fork()");
+    return -1;
+  }
   reader.settle();
   auto peeked = reader.store().peek(0);
   if (!peeked.ok()) {

@@ -100,9 +100,7 @@ BufferReader::BufferReader(std::shared_ptr<store::Buffer> buffer) noexcept
       claim_bytes_(std::min<std::size_t>(kClaimBytesMax, buffer_->options().window / 4)),
       read_(buffer_->position().read) {}
 
-bool BufferReader::refuse_in_forked_child() {
-  if (!in_forked_child()) [[likely]]
-    return false;
+bool BufferReader::refuse() {
   const char* const why = "a PyBuffer cannot be read in a child made by fork()";
   const PyRef arguments = PyRef::steal(Py_BuildValue("(is)", EPIPE, why));
   if (arguments) PyErr_SetObject(PyExc_OSError, arguments.get());
@@ -110,7 +108,6 @@ bool BufferReader::refuse_in_forked_child() {
 }
 
 std::optional<Pin> BufferReader::look(std::size_t max) {
-  if (refuse_in_forked_child()) return std::nullopt;
   auto pin = buffer_->peek(max);
   if (pin.ok()) return std::move(pin).value();
   PyErr_SetString(PyExc_MemoryError, pin.error().detail.c_str());
@@ -176,6 +173,7 @@ PyObject* BufferReader::at_end() {
 }
 
 void BufferReader::search_line(std::size_t max) {
+  settle();
   if (buffer_->position().unread() < kCopyWithoutGil) return;
   const GilReleased released;
   static_cast<void>(buffer_->poll(Need::line, max));
@@ -185,20 +183,16 @@ void BufferReader::add_waiter(const std::shared_ptr<store::Notifier>& notifier,
                               std::uint64_t token,
                               Need need,
                               std::size_t max) {
+  if (need == Need::line) search_line(max);
   settle();
-  if (need == Need::line) {
-    search_line(max);
-    settle();
-  }
   buffer_->add_waiter(notifier, token, need, max);
 }
 
 // What poll() says under the GIL stays true until the caller acts on it: bytes are only added.
 BufferReader::Readiness BufferReader::await(Need need, std::size_t max, Mode mode) {
-  if (refuse_in_forked_child()) return Readiness::failed;
   for (;;) {
-    settle();
     if (need == Need::line) search_line(max);
+    settle();
     const auto now = buffer_->poll(need, max);
     if (now) return *now == store::Buffer::Wait::ended ? Readiness::ended : Readiness::ready;
     if (mode == Mode::try_now) return Readiness::would_block;
@@ -228,6 +222,7 @@ PyObject* BufferReader::from_store(ByteView bytes) {
 }
 
 PyObject* BufferReader::read(std::size_t max, Mode mode) {
+  if (refused_in_forked_child()) return nullptr;
   for (;;) {
     if (claimed() >= max) return from_claim(max);
     settle();
@@ -253,6 +248,7 @@ PyObject* BufferReader::read(std::size_t max, Mode mode) {
 }
 
 PyObject* BufferReader::read_all(Mode mode) {
+  if (refused_in_forked_child()) return nullptr;
   const Readiness readiness = await(Need::end, 0, mode);
   if (readiness == Readiness::failed) return nullptr;
   if (readiness == Readiness::would_block) return keep(Py_None);
@@ -269,25 +265,29 @@ std::size_t BufferReader::line_in_claim(std::size_t max) const noexcept {
 }
 
 PyObject* BufferReader::read_line(std::size_t max, Mode mode) {
-  std::size_t line = line_in_claim(max);
-  if (line != 0) return from_claim(line);
-  const Readiness readiness = await(Need::line, max, mode);
-  if (readiness == Readiness::failed) return nullptr;
-  if (readiness == Readiness::would_block) return keep(Py_None);
-  if (!claim()) return nullptr;
-  line = line_in_claim(max);
-  if (line != 0) return from_claim(line);
-  settle();
-  const auto pin = look(max);
-  if (!pin) return nullptr;
-  if (pin->bytes().empty()) return at_end();
-  const std::uint64_t from = read_;
-  const ByteView bytes = first_line(pin->bytes());
-  // Another thread read on meanwhile: this line is not the next any more.
-  return read_ == from && claimed() == 0 ? from_store(bytes) : read_line(max, mode);
+  if (refused_in_forked_child()) return nullptr;
+  for (;;) {
+    std::size_t line = line_in_claim(max);
+    if (line != 0) return from_claim(line);
+    const Readiness readiness = await(Need::line, max, mode);
+    if (readiness == Readiness::failed) return nullptr;
+    if (readiness == Readiness::would_block) return keep(Py_None);
+    if (!claim()) return nullptr;
+    line = line_in_claim(max);
+    if (line != 0) return from_claim(line);
+    settle();
+    const auto pin = look(max);
+    if (!pin) return nullptr;
+    if (pin->bytes().empty()) return at_end();
+    const std::uint64_t from = read_;
+    const ByteView bytes = first_line(pin->bytes());
+    // Otherwise another thread read on meanwhile, and this is not the next line any more.
+    if (read_ == from && claimed() == 0) return from_store(bytes);
+  }
 }
 
 PyObject* BufferReader::read_there(std::size_t max) {
+  if (refused_in_forked_child()) return nullptr;
   settle();
   const auto pin = look(max);
   if (!pin) return nullptr;
@@ -295,6 +295,7 @@ PyObject* BufferReader::read_there(std::size_t max) {
 }
 
 PyObject* BufferReader::peek(std::size_t max) {
+  if (refused_in_forked_child()) return nullptr;
   const Readiness readiness = await(Need::some, 0, Mode::block);
   if (readiness == Readiness::failed) return nullptr;
   if (readiness == Readiness::ended) return at_end();
@@ -303,6 +304,7 @@ PyObject* BufferReader::peek(std::size_t max) {
 }
 
 Py_ssize_t BufferReader::read_into(std::span<std::uint8_t> to) {
+  if (refused_in_forked_child()) return -1;
   while (!to.empty()) {
     if (claimed() == 0 && to.size() <= kClaimedReadMax && !claim()) return -1;
     if (claimed() != 0) {

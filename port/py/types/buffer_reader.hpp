@@ -1,6 +1,7 @@
 // The reading side of one store::Buffer, as PyBuffer uses it. All members need the GIL, which is
 // also what keeps the Python threads that read one buffer apart: it is let go of only while one
-// sleeps, and while many bytes are copied that are already the caller's.
+// sleeps, while much is searched for a newline, and while many bytes are copied that are already
+// the caller's.
 //
 // The *claim* makes short lines and short reads cheap: some content that the store showed in one go
 // and that is given out without asking again. The store's read position follows when the claim is
@@ -15,6 +16,7 @@
 #include "core/bytes.hpp"
 #include "py/ref.hpp"
 #include "store/buffer.hpp"
+#include "sys/descriptors.hpp"
 
 namespace pyport::py {
 
@@ -67,9 +69,12 @@ class BufferReader {
 
   [[nodiscard]] Readiness await(Need need, std::size_t max, Mode mode) PYPORT_REQUIRES(gil);
   // Sets an OSError in a forked child: what it shares with its parent is not to be touched.
-  [[nodiscard]] static bool refuse_in_forked_child() PYPORT_REQUIRES(gil);
-  // Looks for a newline without the GIL if there is much to look through: what the store asks for
-  // it afterwards under the GIL is quick.
+  [[nodiscard]] static bool refused_in_forked_child() PYPORT_REQUIRES(gil) {
+    return in_forked_child() && refuse();
+  }
+  [[nodiscard]] static bool refuse() PYPORT_REQUIRES(gil);
+  // Ends the claim, and looks for a newline without the GIL if there is much to look through: what
+  // the store asks for it afterwards under the GIL is quick.
   void search_line(std::size_t max) PYPORT_REQUIRES(gil);
   [[nodiscard]] std::size_t claimed() const noexcept {
     return static_cast<std::size_t>(end_ - next_);

@@ -121,6 +121,25 @@ TEST_CASE("buffer: a file of Python is refused what all buffers together may not
   pyport::py::conversions.buffers = nullptr;
 }
 
+TEST_CASE("buffer: a large file is gone when it is closed, and when its object dies") {
+  const PythonScope python;
+  WithBuffers process;
+  const auto held = [&process]() { return process.buffers.counts().file_bytes; };
+  const char* const make =
+      "import _erlang\n"
+      "result = _erlang.BufferFile(0)\n"
+      "result.append(bytes(17 << 20))\n";
+  const PyRef file = pyport::test::run(make);
+  CHECK(held() == 17 << 20);
+  CHECK(static_cast<bool>(PyRef::steal(PyObject_CallMethod(file.get(), "close", nullptr))));
+  CHECK(held() == 0);
+  {
+    const PyRef dies = pyport::test::run(make);
+    CHECK(held() == 17 << 20);
+  }
+  CHECK(held() == 0);
+}
+
 TEST_CASE("buffer: any other reference stays a Ref, with and without buffers in the process") {
   const PythonScope python;
   const auto is_reference = []() PYPORT_REQUIRES(pyport::py::gil) {
