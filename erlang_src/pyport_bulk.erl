@@ -15,13 +15,13 @@
 -export([door/2, hand_over/2]).
 %% pyport_outbox and pyport_mux
 -export([new/0, opened/2, connect/3, closed/1, socket/1, key/1]).
--export([place/1, bytes/2, send/2]).
--export([touched/1, mark/1, is_settled/1, settled/2]).
+-export([place/1, bytes/2, send/3]).
+-export([touched/1, cast/2, lost/2, mark/1, is_settled/1, settled/2]).
 
 -include_lib("kernel/include/file.hrl").
 -include_lib("kernel/include/logger.hrl").
 
--export_type([bulk/0, half/0, door/0]).
+-export_type([bulk/0, half/0, door/0, mark/0]).
 
 -record(bulk, {
     key = none :: none | pyport_lanes:key(),
@@ -30,9 +30,15 @@
     socket = none :: none | inet:socket(),
     %% messages about buffers on the link; those that a PING has followed
     touches = 0 :: non_neg_integer(),
-    settled = 0 :: non_neg_integer()
+    settled = 0 :: non_neg_integer(),
+    %% the same for the bytes that were cast, which the writers count up and
+    %% the link down
+    casts :: pyport_lanes:casts(),
+    cast = 0 :: non_neg_integer(),
+    cast_settled = 0 :: non_neg_integer()
 }).
 -opaque bulk() :: #bulk{}.
+-opaque mark() :: {Touches :: non_neg_integer(), Cast :: non_neg_integer()}.
 -type half() :: {Kind :: 16#80..16#82, Term :: binary()}.
 
 -define(SOCKET_BYTES, 4 bsl 20).
@@ -88,7 +94,7 @@ is_ours(Socket, Uid) ->
     end.
 
 -spec new() -> bulk().
-new() -> #bulk{}.
+new() -> #bulk{casts = pyport_lanes:register(self())}.
 
 %% @doc A program was started that connects its bulk lane at this path.
 -spec opened(none | file:filename_all(), bulk()) -> bulk().
@@ -129,7 +135,9 @@ closed(#bulk{key = Key, socket = Socket} = Bulk) ->
     ok = pyport_lanes:close(Key),
     _ = [gen_tcp:close(Socket) || Socket =/= none],
     _ = [erase(Name) || {bulk, _} = Name <- get_keys()],
-    Bulk#bulk{key = none, path = none, socket = none}.
+    #bulk{touches = Touches, cast = Cast} = Bulk,
+    Settled = settled({Touches, Cast}, Bulk),
+    Settled#bulk{key = none, path = none, socket = none}.
 
 -spec socket(bulk()) -> none | inet:socket().
 socket(#bulk{socket = Socket}) -> Socket.
@@ -166,34 +174,68 @@ bytes(Id, Half) ->
             none
     end.
 
-%% @doc Has messages, each with its length before it, sent on the lane as one
-%% packet.
--spec send([iodata()], bulk()) -> ok.
-send([], _) ->
+%% @doc Has messages, each with its length before it, sent on the lane, in as
+%% few packets as the most bytes of one allow.
+-spec send([iodata()], pos_integer(), bulk()) -> ok.
+send([], _, _) ->
     ok;
-send(_, #bulk{socket = none}) ->
+send(_, _, #bulk{socket = none}) ->
     ok;
-send(Messages, #bulk{socket = Socket}) ->
+send(Messages, FrameBytesMax, #bulk{socket = Socket}) ->
     %% An error means that the program is gone, and needs to hear nothing.
     pyport_program:spawn_apart(fun() ->
-        _ = gen_tcp:send(Socket, pyport_wire:batch(Messages)),
-        ok
+        Last = lists:foldl(fun(Message, Packet) ->
+                               put_in(Message, Packet, Socket)
+                           end, pyport_packet:new(FrameBytesMax), Messages),
+        send_packet(Last, Socket)
     end).
+
+-spec put_in(iodata(), pyport_packet:packet(), inet:socket()) ->
+          pyport_packet:packet().
+put_in(Message, Packet, Socket) ->
+    Bytes = iolist_size(Message),
+    case pyport_packet:fits(Bytes, Packet) of
+        true ->
+            pyport_packet:add(Message, Bytes, Packet);
+        false ->
+            ok = send_packet(Packet, Socket),
+            {_, Empty} = pyport_packet:take(Packet),
+            pyport_packet:add(Message, Bytes, Empty)
+    end.
+
+-spec send_packet(pyport_packet:packet(), inet:socket()) -> ok.
+send_packet(Packet, Socket) ->
+    _ = gen_tcp:send(Socket, element(1, pyport_packet:take(Packet))),
+    ok.
 
 %% @doc A message about a buffer goes over the link.
 -spec touched(bulk()) -> bulk().
 touched(#bulk{touches = Touches} = Bulk) ->
     Bulk#bulk{touches = Touches + 1}.
 
+%% @doc The same for content, whose writer has counted it.
+-spec cast(non_neg_integer(), bulk()) -> bulk().
+cast(MessageBytes, #bulk{cast = Cast} = Bulk) ->
+    touched(Bulk#bulk{cast = Cast + pyport_lanes:weight(MessageBytes)}).
+
+%% @doc Content came for a program that is gone.
+-spec lost(non_neg_integer(), bulk()) -> ok.
+lost(MessageBytes, #bulk{casts = Casts}) ->
+    pyport_lanes:count_down(Casts, pyport_lanes:weight(MessageBytes)).
+
 %% @doc What a PING that is sent now will settle.
--spec mark(bulk()) -> non_neg_integer().
-mark(#bulk{touches = Touches}) -> Touches.
+-spec mark(bulk()) -> mark().
+mark(#bulk{touches = Touches, cast = Cast}) -> {Touches, Cast}.
 
 %% @doc Has the program read what the link carried about buffers?
 -spec is_settled(bulk()) -> boolean().
 is_settled(#bulk{touches = Touches, settled = Settled}) ->
     Touches =:= Settled.
 
--spec settled(non_neg_integer(), bulk()) -> bulk().
-settled(Mark, #bulk{settled = Settled} = Bulk) ->
-    Bulk#bulk{settled = max(Mark, Settled)}.
+%% @doc What is before the mark was read. PINGs are answered in their order.
+-spec settled(mark(), bulk()) -> bulk().
+settled({Touches, Cast}, #bulk{casts = Casts, settled = Settled,
+                               cast_settled = Before} = Bulk) ->
+    ok = pyport_lanes:count_down(Casts, max(0, Cast - Before)),
+    Bulk#bulk{settled = max(Touches, Settled),
+              cast_settled = max(Cast, Before)}.

@@ -1,11 +1,13 @@
 %% @private
-%% @doc The requests that wait in a link while the program starts. The link
-%% bounds their number and bytes together with those in flight. A request
-%% with a deadline has a timer, `{timeout, _, {held, Ref}}' to the link. One
-%% for the bulk lane is never here.
+%% @doc The requests and the new buffers that wait in a link while the program
+%% starts. The link bounds the number and bytes of the requests together with
+%% those in flight. A request with a deadline has a timer,
+%% `{timeout, _, {held, Ref}}' to the link. One for the bulk lane is never
+%% here.
 -module(pyport_held).
 
 -export([new/0, add/3, expire/2, release/2, answer_all/2, count/1, bytes/1]).
+-export([add_buffer/3, buffers/1]).
 
 -export_type([held/0, request/0]).
 
@@ -16,8 +18,13 @@
 -record(held, {
     count = 0 :: non_neg_integer(),
     bytes = 0 :: non_neg_integer(),
+    %% in the order of the numbers
+    requests = #{} :: #{reference() => {Number :: pos_integer(), request(),
+                                        ArrivedMs :: integer()}},
+    last = 0 :: non_neg_integer(),
     %% last first
-    requests = [] :: [{request(), ArrivedMs :: integer()}]
+    buffers = [] :: [pyport_buffers:new()],
+    buffer_count = 0 :: non_neg_integer()
 }).
 -opaque held() :: #held{}.
 
@@ -26,22 +33,23 @@ new() -> #held{}.
 
 -spec add(request(), integer(), held()) -> held().
 add({request, Caller, Ref, _, _, _, _, Timeout, Term} = Request, NowMs,
-    #held{count = Count, bytes = Bytes, requests = All}) ->
+    #held{count = Count, bytes = Bytes, requests = All, last = Last} = Held) ->
     ok = pyport_callers:meet(Caller),
     _ = [erlang:start_timer(pyport_inflight:timeout_ms(Timeout), self(),
                             {held, Ref}) || Timeout =/= infinity],
-    #held{count = Count + 1, bytes = Bytes + byte_size(Term),
-          requests = [{Request, NowMs} | All]}.
+    Held#held{count = Count + 1, bytes = Bytes + byte_size(Term),
+              requests = All#{Ref => {Last + 1, Request, NowMs}},
+              last = Last + 1}.
 
 %% @doc Answers the request whose timer fired, if it is still here.
 -spec expire(reference(), held()) -> held().
 expire(Ref, #held{count = Count, bytes = Bytes, requests = All} = Held) ->
-    case [Each || {Request, _} = Each <- All, element(3, Request) =:= Ref] of
-        [{{request, Caller, Ref, _, _, _, _, _, Term}, _} = Each] ->
+    case maps:take(Ref, All) of
+        {{_, {request, Caller, Ref, _, _, _, _, _, Term}, _}, Others} ->
             Caller ! {Ref, error, timeout},
-            #held{count = Count - 1, bytes = Bytes - byte_size(Term),
-                  requests = lists:delete(Each, All)};
-        [] ->
+            Held#held{count = Count - 1, bytes = Bytes - byte_size(Term),
+                      requests = Others};
+        error ->
             Held
     end.
 
@@ -50,7 +58,7 @@ expire(Ref, #held{count = Count, bytes = Bytes, requests = All} = Held) ->
 -spec release(integer(), held()) -> [request()].
 release(NowMs, #held{requests = All}) ->
     [setelement(8, Request, left(element(8, Request), NowMs - ArrivedMs))
-     || {Request, ArrivedMs} <- lists:reverse(All),
+     || {_, Request, ArrivedMs} <- lists:sort(maps:values(All)),
         pyport_callers:is_known(element(2, Request))].
 
 -spec left(timeout(), integer()) -> timeout().
@@ -65,7 +73,21 @@ bytes(#held{bytes = Bytes}) -> Bytes.
 
 %% @doc Gives everybody the same error.
 -spec answer_all(term(), held()) -> ok.
-answer_all(Reason, #held{requests = All}) ->
+answer_all(Reason, #held{requests = All, buffers = Buffers}) ->
     _ = [Caller ! {Ref, error, Reason}
-         || {{request, Caller, Ref, _, _, _, _, _, _}, _} <- All],
+         || {Ref, {_, {request, Caller, _, _, _, _, _, _, _}, _}}
+                <- maps:to_list(All)],
+    _ = [Reply ! {Reply, {error, Reason}} || {Reply, _, _, _} <- Buffers],
     ok.
+
+%% @doc Keeps a new buffer, or says that there are too many.
+-spec add_buffer(pyport_buffers:new(), pos_integer(), held()) -> held().
+add_buffer({Reply, _, _, _}, Max, #held{buffer_count = Max} = Held) ->
+    Reply ! {Reply, {error, {overloaded, Max, Max}}},
+    Held;
+add_buffer(New, _, #held{buffers = Buffers, buffer_count = Count} = Held) ->
+    Held#held{buffers = [New | Buffers], buffer_count = Count + 1}.
+
+%% @doc First come, first served.
+-spec buffers(held()) -> [pyport_buffers:new()].
+buffers(#held{buffers = Buffers}) -> lists:reverse(Buffers).

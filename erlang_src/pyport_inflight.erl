@@ -7,8 +7,8 @@
 %% largest single cost of a call.
 -module(pyport_inflight).
 
--export([limits/1, refusal/3, deadline/2, timeout_ms/1]).
--export([add/2, take/1, is_known/1, bytes/1, late/1]).
+-export([limits/1, refusal/3, deadline/2, left/2, timeout_ms/1]).
+-export([add/2, take/1, is_known/1, bytes/1, due/1, late/1]).
 -export([answer_all/1, answer/2]).
 
 -export_type([id/0, entry/0, limits/0]).
@@ -20,9 +20,10 @@
                | {To :: pid(), Ref :: reference(), Bytes :: non_neg_integer(),
                   DeadlineMs :: infinity | integer(), bulk}
                %% may go to the bulk lane when this PING is answered
-               | {grant, Mark :: non_neg_integer(), pyport_held:request()}
+               | {grant, pyport_bulk:mark(),
+                  {pyport_held:request(), DeadlineMs :: infinity | integer()}}
                %% a PING of somebody who waits for it
-               | {sync, Mark :: non_neg_integer(), Ref :: reference()}
+               | {sync, pyport_bulk:mark(), Ref :: reference()}
                | hello | ping.
 -type id() :: pos_integer().
 -type limits() :: {QueueMax :: pos_integer(), QueueBytesMax :: pos_integer(),
@@ -62,6 +63,11 @@ timeout_ms(Ms) -> min(Ms, ?TIMEOUT_MS_MAX).
 deadline(infinity, _) -> infinity;
 deadline(Ms, NowMs) -> NowMs + Ms.
 
+%% @doc What is left until a deadline, as a time-out that has not ended yet.
+-spec left(infinity | integer(), integer()) -> timeout().
+left(infinity, _) -> infinity;
+left(DeadlineMs, NowMs) -> max(1, DeadlineMs - NowMs).
+
 -spec bytes(entry()) -> non_neg_integer().
 bytes({_, _, Bytes, _}) -> Bytes;
 bytes({_, _, Bytes, _, bulk}) -> Bytes;
@@ -81,18 +87,26 @@ take(Id) ->
 is_known(Id) ->
     get(Id) =/= undefined.
 
-%% @doc The requests that the program should have answered by now.
--spec late(integer()) -> [{id(), entry()}].
-late(NowMs) ->
-    [Each || {_, Entry} = Each <- all(), is_late(Entry, NowMs)].
+%% @doc When the link answers in place of the program. What waits for its
+%% grant has not reached the program, which gets no grace therefore.
+-spec due(entry()) -> infinity | integer().
+due({grant, _, {_, DeadlineMs}}) -> DeadlineMs;
+due({_, _, _, infinity}) -> infinity;
+due({_, _, _, DeadlineMs}) -> DeadlineMs + ?DEADLINE_GRACE_MS;
+due({_, _, _, infinity, bulk}) -> infinity;
+due({_, _, _, DeadlineMs, bulk}) -> DeadlineMs + ?DEADLINE_GRACE_MS;
+due(_) -> infinity.
 
--spec is_late(entry(), integer()) -> boolean().
-is_late({_, _, _, DeadlineMs}, NowMs) when is_integer(DeadlineMs) ->
-    NowMs > DeadlineMs + ?DEADLINE_GRACE_MS;
-is_late({_, _, _, DeadlineMs, bulk}, NowMs) when is_integer(DeadlineMs) ->
-    NowMs > DeadlineMs + ?DEADLINE_GRACE_MS;
-is_late(_, _) ->
-    false.
+%% @doc The requests that should have been answered by now, and when the
+%% first of the others is due. Looks at everything in the dictionary.
+-spec late(integer()) -> {[{id(), entry()}], Due :: infinity | integer()}.
+late(NowMs) ->
+    Dues = [{due(Entry), Each} || {_, Entry} = Each <- all()],
+    {Late, Others} = lists:partition(fun({Due, _}) -> Due < NowMs end, Dues),
+    %% An atom is more than any number.
+    {[Each || {_, Each} <- Late],
+     lists:foldl(fun({Due, _}, Least) -> min(Due, Least) end, infinity,
+                 Others)}.
 
 %% @doc Takes everything out and gives everybody the same error.
 -spec answer_all(term()) -> ok.
@@ -103,13 +117,13 @@ answer_all(Reason) ->
                   end, all()).
 
 -spec answer(term(), entry()) -> ok.
+answer(Reason, {grant, _, {{request, To, Ref, _, _, _, _, _, _}, _}}) ->
+    To ! {Ref, error, Reason},
+    ok;
 answer(Reason, {To, Ref, _, _}) ->
     To ! {Ref, error, Reason},
     ok;
 answer(Reason, {To, Ref, _, _, bulk}) ->
-    To ! {Ref, error, Reason},
-    ok;
-answer(Reason, {grant, _, {request, To, Ref, _, _, _, _, _, _}}) ->
     To ! {Ref, error, Reason},
     ok;
 answer(Reason, {sync, _, Ref}) ->

@@ -1,17 +1,29 @@
 %% @private
-%% @doc Where the programs of this node are: `{Key, Link, Socket | none}'.
+%% @doc Where the programs of this node are: `{Key, Link, Socket | none}', and
+%% what is on its way to the links: `{Link, Casts}'.
 %%
 %% Each start of a program has a key of its own, so that the handle of a
 %% buffer never leads to the next program of the same link. Writers read the
-%% table directly; the row is the link's. It belongs to the supervisor of
+%% table directly; the rows are the link's. It belongs to the supervisor of
 %% hosts.
+%%
+%% Casts are counted for each link, because a bound for each process bounds
+%% nothing: the next process begins anew. A writer counts up what it has cast,
+%% the link counts down what the program has read. A writer that is killed
+%% between casting and counting makes the count too small by that message.
 -module(pyport_lanes).
 
 -export([create/0, open/1, connect/2, close/1, purge/1, find/1]).
+-export([register/1, casts/1, count_up/2, count_down/2, weight/1]).
 
--export_type([key/0]).
+-export_type([key/0, casts/0]).
 
 -type key() :: pos_integer().
+-opaque casts() :: atomics:atomics_ref().
+
+%% What a message costs beside its content, in memory: many small ones are
+%% large.
+-define(MESSAGE_BYTES, 256).
 
 -define(TABLE, ?MODULE).
 
@@ -48,7 +60,37 @@ close(Key) ->
 -spec purge(pid()) -> ok.
 purge(Link) ->
     true = ets:match_delete(?TABLE, {'_', Link, '_'}),
+    true = ets:delete(?TABLE, Link),
     ok.
+
+%% @doc A link begins: nothing is on its way to it.
+-spec register(pid()) -> casts().
+register(Link) ->
+    Casts = atomics:new(1, [{signed, true}]),
+    true = ets:insert(?TABLE, {Link, Casts}),
+    Casts.
+
+%% @doc Of a link of this node.
+-spec casts(pid()) -> casts() | gone.
+casts(Link) ->
+    try ets:lookup(?TABLE, Link) of
+        [{_, Casts}] -> Casts;
+        [] -> gone
+    catch
+        error:badarg -> gone
+    end.
+
+%% @doc A message of so many bytes was cast; how much is on its way now.
+-spec count_up(casts(), non_neg_integer()) -> integer().
+count_up(Casts, MessageBytes) ->
+    atomics:add_get(Casts, 1, weight(MessageBytes)).
+
+-spec count_down(casts(), non_neg_integer()) -> ok.
+count_down(Casts, Weight) -> atomics:sub(Casts, 1, Weight).
+
+%% @doc What a message with so many bytes counts.
+-spec weight(non_neg_integer()) -> pos_integer().
+weight(MessageBytes) -> MessageBytes + ?MESSAGE_BYTES.
 
 -spec find(key()) -> {pid(), none | inet:socket()} | gone.
 find(Key) ->

@@ -75,7 +75,7 @@ handle({request, _, _, _, _, _, _, _, _} = Request,
 handle({Port, {data, Packet}}, #mux{port = Port} = S) ->
     heard(Packet, S);
 handle({buffer_write, Key, Entry, Bytes}, #mux{key = Key, box = Box} = S) ->
-    S#mux{box = pyport_outbox:touch(Entry, Bytes, Box)};
+    S#mux{box = pyport_outbox:write(Entry, Bytes, Box)};
 handle({request, _, _, _, _, _, _, _, _} = Request, #mux{box = Box} = S) ->
     S#mux{box = pyport_outbox:hold(Request, S#mux.refuse, Box)};
 handle({'DOWN', _, process, Caller, _}, #mux{box = Box} = S) ->
@@ -249,6 +249,9 @@ half(_, none, S) -> S;
 half(Id, {Kind, Term}, S) -> answered(Id, Kind, Term, S).
 
 -spec lane_event(term(), #mux{}) -> #mux{}.
+lane_event({buffer_write, _, _, Bytes}, #mux{box = Box} = S) ->
+    ok = pyport_outbox:lost(Bytes, Box), %% for a program that is gone
+    S;
 lane_event({bulk_lane, Connected}, #mux{box = Box} = S) ->
     S#mux{box = pyport_outbox:connect(Connected, Box)};
 lane_event({tcp_closed, Socket}, #mux{key = Key, box = Box} = S) ->
@@ -333,7 +336,9 @@ terminate(Reason, #mux{port = Port, os_pid = OsPid, box = Box}) ->
 tick(#mux{box = Box} = S) ->
     case pyport_outbox:is_idle(Box) of
         true -> S;
-        false -> listen(lists:foldl(fun late/2, S, pyport_outbox:late(Box)))
+        false ->
+            {Late, Looked} = pyport_outbox:late(Box),
+            listen(lists:foldl(fun late/2, S#mux{box = Looked}, Late))
     end.
 
 -spec late({pyport_inflight:id(), pyport_inflight:entry()}, #mux{}) -> #mux{}.

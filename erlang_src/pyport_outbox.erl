@@ -11,7 +11,7 @@
 -export([ask/4, control/4, settled/2, granted/3]).
 -export([sync_lane/2, connect/2, socket/1]).
 %% buffers
--export([buffer_new/2, hold_new/3, touch/3, effects/2]).
+-export([buffer_new/2, hold_new/3, write/3, lost/2, effects/2]).
 %% ends
 -export([taken/3, forgotten/1, cancel/2, caller_down/2]).
 %% the backstop
@@ -34,10 +34,10 @@
     pending = 0 :: non_neg_integer(), % entries of pyport_inflight
     pending_bytes = 0 :: non_neg_integer(),
     held = pyport_held:new() :: pyport_held:held(),
-    %% new buffers that wait for a program, last first
-    held_new = [] :: [pyport_buffers:new()],
     out :: pyport_packet:packet(),
-    now_ms = 0 :: integer()
+    now_ms = 0 :: integer(),
+    %% nothing in flight is late before this
+    due_ms = infinity :: infinity | integer()
 }).
 -opaque outbox() :: #outbox{}.
 
@@ -68,7 +68,7 @@ key(#outbox{bulk = Bulk}) -> pyport_bulk:key(Bulk).
 %% @doc What was in flight was answered.
 -spec forgotten(outbox()) -> outbox().
 forgotten(Box) ->
-    Box#outbox{pending = 0, pending_bytes = 0}.
+    Box#outbox{pending = 0, pending_bytes = 0, due_ms = infinity}.
 
 -spec fullness(outbox()) -> empty | open | full.
 fullness(#outbox{out = Out}) -> pyport_packet:fullness(Out).
@@ -116,8 +116,12 @@ request({request, Caller, Ref, _, _, _, _, _, Term} = Request, Box)
     end;
 request(Request, #outbox{bulk = Bulk} = Box) ->
     case pyport_bulk:is_settled(Bulk) of
-        true -> grant(Request, Box);
-        false -> ask({grant, pyport_bulk:mark(Bulk), Request}, ping, <<>>, Box)
+        true ->
+            grant(Request, Box);
+        false ->
+            Deadline = pyport_inflight:deadline(element(8, Request), now_ms()),
+            ask({grant, pyport_bulk:mark(Bulk), {Request, Deadline}}, ping,
+                <<>>, Box)
     end.
 
 -spec admitted(pyport_held:request(), outbox()) -> outbox().
@@ -162,14 +166,18 @@ admitted_to(Socket, {request, Caller, Ref, Op, Context, Env, Flags, Timeout,
     noted({Caller, Ref, Bytes, Deadline, bulk}, Box).
 
 %% @doc A PING was answered that was sent at this mark.
--spec settled(non_neg_integer(), outbox()) -> outbox().
+-spec settled(pyport_bulk:mark(), outbox()) -> outbox().
 settled(Mark, #outbox{bulk = Bulk} = Box) ->
     Box#outbox{bulk = pyport_bulk:settled(Mark, Bulk)}.
 
-%% @doc The same, and a request had to wait for it.
--spec granted(non_neg_integer(), pyport_held:request(), outbox()) -> outbox().
-granted(Mark, Request, Box) ->
-    grant(Request, settled(Mark, Box)).
+%% @doc The same, and a request had to wait for it. The time that it waited
+%% is time that it does not have any more.
+-spec granted(pyport_bulk:mark(),
+              {pyport_held:request(), DeadlineMs :: infinity | integer()},
+              outbox()) -> outbox().
+granted(Mark, {Request, DeadlineMs}, Box) ->
+    Left = pyport_inflight:left(DeadlineMs, now_ms()),
+    grant(setelement(8, Request, Left), settled(Mark, Box)).
 
 %% @doc Somebody sends a PING on the bulk lane.
 -spec sync_lane({pid(), reference()}, outbox()) -> outbox().
@@ -181,6 +189,7 @@ sync_lane({Caller, Ref}, #outbox{bulk = Bulk, next_id = Id} = Box) ->
         Socket ->
             Ping = <<(pyport_wire:op_byte(ping)), Id:64>>,
             Caller ! {Ref, bulk, Socket, Ping},
+            0 = pyport_callers:note(Caller, Id, none, 0),
             noted({Caller, Ref, 0, infinity, bulk}, Box)
     end.
 
@@ -218,17 +227,15 @@ expire(Ref, #outbox{held = Held} = Box) ->
 
 %% @doc Sends what was held.
 -spec release(outbox()) -> outbox().
-release(#outbox{held = Held, held_new = New} = Box0) ->
-    Box = lists:foldr(fun buffer_new/2,
-                      Box0#outbox{held = pyport_held:new(), held_new = []},
-                      New),
-    lists:foldl(fun admitted/2, Box, pyport_held:release(now_ms(), Held)).
+release(#outbox{held = Held} = Box0) ->
+    Box = Box0#outbox{held = pyport_held:new()},
+    Made = lists:foldl(fun buffer_new/2, Box, pyport_held:buffers(Held)),
+    lists:foldl(fun admitted/2, Made, pyport_held:release(now_ms(), Held)).
 
 -spec refuse_held(term(), outbox()) -> outbox().
-refuse_held(Reason, #outbox{held = Held, held_new = New} = Box) ->
+refuse_held(Reason, #outbox{held = Held} = Box) ->
     ok = pyport_held:answer_all(Reason, Held),
-    _ = [Reply ! {Reply, {error, Reason}} || {Reply, _, _, _} <- New],
-    Box#outbox{held = pyport_held:new(), held_new = []}.
+    Box#outbox{held = pyport_held:new()}.
 
 %% @doc Sends a control message; the answer goes to whom the entry names.
 -spec ask(pyport_inflight:entry(), pyport_wire:op(), binary(), outbox()) ->
@@ -265,10 +272,11 @@ pend(Entry, Message, MessageBytes, Box) ->
 
 -spec noted(pyport_inflight:entry(), outbox()) -> outbox().
 noted(Entry, #outbox{next_id = Id, pending = Pending, pending_bytes = Sum,
-                     watch = Watch} = Box) ->
+                     due_ms = Due, watch = Watch} = Box) ->
     ok = pyport_inflight:add(Id, Entry),
     Box#outbox{next_id = Id + 1, pending = Pending + 1,
                pending_bytes = Sum + pyport_inflight:bytes(Entry),
+               due_ms = min(Due, pyport_inflight:due(Entry)),
                watch = pyport_watch:arm(Watch)}.
 
 %% @doc So many requests with so many bytes are not in flight any more.
@@ -288,20 +296,23 @@ buffer_new(New, #outbox{bulk = Bulk, buffers_max = Max} = Box) ->
 
 -spec hold_new(pyport_buffers:new(), none | pyport_death:death(), outbox()) ->
           outbox().
-hold_new({Reply, _, _, _} = New, none,
-         #outbox{held_new = Held, buffers_max = Max} = Box) ->
-    case length(Held) of
-        Max ->
-            Reply ! {Reply, {error, {overloaded, Max, Max}}},
-            Box;
-        _ ->
-            Box#outbox{held_new = [New | Held]}
-    end;
+hold_new(New, none, #outbox{held = Held, buffers_max = Max} = Box) ->
+    Box#outbox{held = pyport_held:add_buffer(New, Max, Held)};
 hold_new({Reply, _, _, _}, Death, Box) ->
     Reply ! {Reply, {error, {context_died, Death}}},
     Box.
 
-%% @doc Sends a message about a buffer on the link.
+%% @doc Sends content, whose writer has counted it.
+-spec write(iodata(), pos_integer(), outbox()) -> outbox().
+write(Entry, Bytes, #outbox{bulk = Bulk} = Box) ->
+    push(Entry, Bytes, Box#outbox{bulk = pyport_bulk:cast(Bytes, Bulk)}).
+
+%% @doc Content came for a program that is gone.
+-spec lost(pos_integer(), outbox()) -> ok.
+lost(Bytes, #outbox{bulk = Bulk}) ->
+    pyport_bulk:lost(Bytes, Bulk).
+
+%% Sends another message about a buffer on the link.
 -spec touch(iodata(), pos_integer(), outbox()) -> outbox().
 touch(Entry, Bytes, #outbox{bulk = Bulk} = Box) ->
     push(Entry, Bytes, Box#outbox{bulk = pyport_bulk:touched(Bulk)}).
@@ -312,10 +323,10 @@ effects([], Box) ->
     Box;
 effects(_, #outbox{port = none} = Box) ->
     Box;
-effects(Effects, #outbox{bulk = Bulk} = Box) ->
+effects(Effects, #outbox{bulk = Bulk, frame_bytes_max = Max} = Box) ->
     Entry = fun(Op, Number) -> pyport_wire:buffer(Op, Number, <<>>) end,
     ok = pyport_bulk:send([Entry(Op, Number) || {lane, Op, Number} <- Effects],
-                          Bulk),
+                          Max, Bulk),
     lists:foldl(fun(Message, Acc) ->
                     touch(Message, ?CONTROL_ENTRY_BYTES, Acc)
                 end, Box,
@@ -326,14 +337,18 @@ effects(Effects, #outbox{bulk = Bulk} = Box) ->
 %% @doc Cancels a request, if it is in flight, on its lane: it must not
 %% overtake what it cancels.
 -spec cancel(non_neg_integer(), outbox()) -> outbox().
-cancel(Id, #outbox{bulk = Bulk} = Box) ->
+cancel(Id, #outbox{bulk = Bulk, frame_bytes_max = Max} = Box) ->
     Cancel = pyport_wire:control(cancel, Id, <<>>),
     case pyport_inflight:take(Id) of
         {_, _, Bytes, _} ->
             push(Cancel, ?CONTROL_ENTRY_BYTES, taken(1, Bytes, Box));
+        {_, _, 0, _, bulk} ->
+            taken(1, 0, Box); %% a PING, there is nothing to cancel
         {_, _, Bytes, _, bulk} ->
-            ok = pyport_bulk:send([Cancel], Bulk),
+            ok = pyport_bulk:send([Cancel], Max, Bulk),
             taken(1, Bytes, Box);
+        {grant, _, _} ->
+            taken(1, 0, Box); %% the program knows nothing of it
         _ ->
             Box
     end.
@@ -370,9 +385,14 @@ arm(#outbox{watch = Watch} = Box) ->
 fired(#outbox{watch = Watch} = Box) ->
     Box#outbox{now_ms = now_ms(), watch = pyport_watch:fired(Watch)}.
 
-%% @doc The requests that the program should have answered by now.
--spec late(outbox()) -> [{pyport_inflight:id(), pyport_inflight:entry()}].
-late(#outbox{now_ms = NowMs}) -> pyport_inflight:late(NowMs).
+%% @doc The requests that should have been answered. Looks when one may be.
+-spec late(outbox()) ->
+          {[{pyport_inflight:id(), pyport_inflight:entry()}], outbox()}.
+late(#outbox{now_ms = NowMs, due_ms = Due} = Box) when NowMs =< Due ->
+    {[], Box};
+late(#outbox{now_ms = NowMs} = Box) ->
+    {Late, Due} = pyport_inflight:late(NowMs),
+    {Late, Box#outbox{due_ms = Due}}.
 
 -spec verdict(outbox()) -> {wait | ping | dead, outbox()}.
 verdict(#outbox{now_ms = NowMs, watch = Watch0} = Box) ->

@@ -22,6 +22,7 @@ all() ->
      the_death_of_the_process_frees_a_writer_that_waits,
      a_buffer_outlives_the_process_that_gave_it_away,
      dying_owners_leave_nothing,
+     an_owner_of_many_buffers_on_the_lane_dies_alone,
      ten_thousand_buffers_at_once_keep_apart,
      a_buffer_of_another_node_works_like_a_local_one].
 
@@ -36,6 +37,8 @@ settings(Case) when Case =:= a_close_frees_a_writer_that_waits;
                     Case =:= the_death_of_the_process_frees_a_writer_that_waits
     ->
     [{resource_bytes_max, 4 * ?MB}];
+settings(an_owner_of_many_buffers_on_the_lane_dies_alone) ->
+    [{frame_bytes_max, 20000}, {bulk_threshold, 1024}];
 settings(_) ->
     [].
 
@@ -157,6 +160,20 @@ dying_owners_leave_nothing(Config) ->
               end) || N <- lists:seq(1, 1000)],
     [ok = await(Owner) || Owner <- Owners],
     until_empty(Config, ?QUESTIONS_MAX).
+
+%% doc: what the program is told of them does not fit one packet.
+an_owner_of_many_buffers_on_the_lane_dies_alone(Config) ->
+    {ok, #{os_pid := OsPid}} = py:host_info(ctx(Config)),
+    Data = rand:bytes(17000),
+    ok = await(async(fun() ->
+        _ = [begin
+                 {ok, Buffer} = py_buffer:new(),
+                 ok = py_buffer:write(Buffer, Data)
+             end || _ <- lists:seq(1, 2000)],
+        ok
+    end)),
+    ok = until_empty(Config, ?QUESTIONS_MAX),
+    {ok, #{os_pid := OsPid}} = py:host_info(ctx(Config)).
 
 %% other nodes
 

@@ -29,6 +29,7 @@ all() ->
      a_limit_is_kept_exactly_by_many_writers,
      too_many_buffers_are_refused_until_one_is_forgotten,
      a_buffer_during_the_restart_is_made_after_it,
+     too_many_buffers_during_the_start_are_refused,
      a_buffer_given_away_lives_with_its_new_owner].
 
 init_per_testcase(Case, Config) ->
@@ -37,7 +38,9 @@ init_per_testcase(Case, Config) ->
 end_per_testcase(_, _) ->
     pyport_case:stop().
 
-settings(too_many_buffers_are_refused_until_one_is_forgotten) ->
+settings(Case)
+  when Case =:= too_many_buffers_are_refused_until_one_is_forgotten;
+       Case =:= too_many_buffers_during_the_start_are_refused ->
     [{buffers_max, 3}, {stderr, null}, {stdout, null}];
 settings(a_program_that_is_stopped_does_not_hold_its_writers) ->
     [{silence, 50}, {ping_timeout, 200}, {stderr, null}, {stdout, null}];
@@ -204,6 +207,25 @@ a_buffer_during_the_restart_is_made_after_it(Config) ->
      end || Maker <- Makers],
     Buffer = buffer(Config, #{}),
     ok = py_buffer:write(Buffer, <<"a">>).
+
+%% doc: a link whose program was never started keeps so many.
+too_many_buffers_during_the_start_are_refused(_) ->
+    {ok, Config} = pyport_config:check([]),
+    {ok, Link} = pyport_link:start_link(
+                   Config#{stdio => self(), backlog => atomics:new(2, []),
+                           buffers_max => 3}),
+    Make = fun() -> pyport_buffer_new:new_at(Link, self(), #{}) end,
+    Makers = [async(Make) || _ <- lists:seq(1, 5)],
+    Refused = [receive {'DOWN', Monitor, process, Pid, {got, Answer}} ->
+                   {error, {overloaded, 3, 3}} = Answer,
+                   {Pid, Monitor}
+               after ?WAIT_MS -> error(no_limit)
+               end || _ <- [1, 2]],
+    true = unlink(Link),
+    ok = pyport_link:stop(Link, shutdown),
+    [{error, context_destroyed} = pyport_case:await(Each)
+     || Each <- Makers -- Refused],
+    ok = pyport_lanes:purge(Link).
 
 a_buffer_given_away_lives_with_its_new_owner(Config) ->
     Buffer = buffer(Config, #{}),

@@ -30,7 +30,14 @@ all() ->
      what_one_process_writes_and_calls_stays_in_order,
      an_answer_frees_the_process_for_the_link,
      a_close_follows_the_content_on_its_lane,
-     a_large_call_waits_for_the_buffers_of_others].
+     a_large_call_waits_for_the_buffers_of_others,
+     a_writer_of_small_buffers_comes_back_to_the_link,
+     writers_that_live_shortly_are_held_together,
+     what_was_cast_to_a_dead_program_is_not_counted,
+     a_process_keeps_nothing_of_links_that_ended,
+     a_caller_that_dies_in_a_barrier_leaves_nothing,
+     a_deadline_is_kept_while_the_call_waits_for_the_lane,
+     the_wait_for_the_lane_is_part_of_the_time].
 
 init_per_testcase(Case, Config) ->
     IsThere = Case =/= without_a_threshold_there_is_no_bulk_lane,
@@ -43,6 +50,13 @@ settings(without_a_threshold_there_is_no_bulk_lane) ->
     [{bulk_threshold, 0}, {stderr, null}, {stdout, null}];
 settings(a_large_call_too_many_is_refused) ->
     [{queue_bytes_max, 1 bsl 18}, {stderr, null}, {stdout, null}];
+settings(Case)
+  when Case =:= writers_that_live_shortly_are_held_together;
+       Case =:= what_was_cast_to_a_dead_program_is_not_counted ->
+    %% The only PINGs are those of writers.
+    [{silence, 60000}, {stderr, null}, {stdout, null}];
+settings(a_deadline_is_kept_while_the_call_waits_for_the_lane) ->
+    [{silence, 50}, {ping_timeout, 30000}, {stderr, null}, {stdout, null}];
 settings(_) ->
     [{stderr, null}, {stdout, null}].
 
@@ -227,7 +241,147 @@ a_large_call_waits_for_the_buffers_of_others(Config) ->
     Again = <<Expected/binary, " lane-run">>,
     Again = seen(Config).
 
+%% doc: after one large write each small buffer costs a barrier, but not for
+%% ever.
+a_writer_of_small_buffers_comes_back_to_the_link(Config) ->
+    Large = buffer(Config, #{}),
+    ok = py_buffer:write(Large, noise(20000)),
+    Small = [buffer(Config, #{}) || _ <- lists:seq(1, 12)],
+    [ok = py_buffer:write(Each, <<"s">>) || Each <- Small],
+    On = fun(Lane, Numbers) ->
+        [<<Lane/binary, "-write-", (integer_to_binary(N))/binary, "-1">>
+         || N <- Numbers]
+    end,
+    Moved = [[<<"ping">>, Write] || Write <- On(<<"lane">>,
+                                                lists:seq(2, 9))],
+    Expected = words(lists:append(Moved) ++ [<<"ping">>]
+                     ++ On(<<"link">>, lists:seq(10, 13))),
+    true = is_suffix(Expected, seen(Config)).
+
+%% bounds
+
+%% doc: none of them casts so much that it would be held alone; each 8 MiB
+%% together wait once.
+writers_that_live_shortly_are_held_together(Config) ->
+    [begin
+         ok = cast_much(Config),
+         Pings = lists:duplicate(Round, <<"ping">>),
+         Pings = pings(Config)
+     end || Round <- [1, 2, 3]],
+    ok.
+
+%% doc: neither what it had read but not answered, nor what came too late.
+what_was_cast_to_a_dead_program_is_not_counted(Config) ->
+    {Link, _} = place(Config),
+    Casts = pyport_lanes:casts(Link),
+    Buffer = buffer(Config, #{}),
+    ok = alone(fun() -> py_buffer:write(Buffer, noise(10000)) end),
+    {ok, _} = call(Config, small),
+    true = pyport_lanes:count_up(Casts, 0) > 10000,
+    {error, {context_died, _}} = call(Config, die_exit),
+    {ok, _} = call(Config, small),
+    Before = pyport_lanes:count_up(Casts, 0),
+    Entry = pyport_wire:buffer(buffer_write, 1, noise(1000)),
+    _ = pyport_lanes:count_up(Casts, 1013),
+    Link ! {buffer_write, pyport_cells:key(Buffer), Entry, 1013},
+    {ok, _} = call(Config, small),
+    Weight = pyport_lanes:weight(0),
+    Weight = Before - Weight,
+    Weight = pyport_lanes:count_up(Casts, 0) - Before.
+
+%% doc: neither the state nor its key.
+a_process_keeps_nothing_of_links_that_ended(Config) ->
+    Known = get(),
+    ok = write_and_call(place(Config)),
+    Known = get(),
+    [begin
+         Host = pyport_case:host(),
+         {Link, _} = Place = pyport_case:context(Host),
+         {ok, Buffer} = pyport_buffer_new:new_at(Link, self(), #{}),
+         ok = py_buffer:write(Buffer, <<"a">>),
+         ok = pyport_hosts:stop_host(Host),
+         {error, _} = pyport_case:call(Place, small, ?CALL_MS)
+     end || _ <- [1, 2, 3]],
+    ok = write_and_call(place(Config)),
+    Known = get().
+
+%% doc: between the grant and the PING.
+a_caller_that_dies_in_a_barrier_leaves_nothing(Config) ->
+    {Link, _} = place(Config),
+    Before = in_flight(Link),
+    _ = [ok = alone(fun() ->
+             Ref = make_ref(),
+             Link ! {sync_lane, self(), Ref},
+             receive {Ref, bulk, _, _} -> ok end
+         end) || _ <- lists:seq(1, 10)],
+    ok = until_in_flight(Link, Before, 100000),
+    {ok, small} = call(Config, small),
+    nomatch = binary:match(seen(Config), <<"cancel">>),
+    ok.
+
+%% doc: nothing can be granted any more; the link keeps the deadline.
+a_deadline_is_kept_while_the_call_waits_for_the_lane(Config) ->
+    {error, timeout} = pyport_case:call(place(Config), hang, 10),
+    _ = buffer(Config, #{}),
+    Large = {late, noise(100000)},
+    {error, timeout} = pyport_case:call(place(Config), Large, 10),
+    {error, timeout} = pyport_case:call(place(Config), Large, 10).
+
+%% doc: the program learns what is left of the time.
+the_wait_for_the_lane_is_part_of_the_time(Config) ->
+    #{os_pid := OsPid} = pyport_host:info(proplists:get_value(host, Config)),
+    {Link, _} = place(Config),
+    _ = buffer(Config, #{}),
+    ok = signal("STOP", OsPid),
+    Before = in_flight(Link),
+    Call = pyport_case:async(place(Config), {where, noise(100000)}, 5000),
+    ok = until_in_flight(Link, Before + 1, 100000),
+    ok = elapse(50),
+    ok = signal("CONT", OsPid),
+    {ok, Where} = pyport_case:await(Call),
+    [_, <<"0">>, Left] = string:lexemes(Where, " "),
+    true = binary_to_integer(Left) =< 4950.
+
 %% Internal.
+
+%% More than 8 MiB over the link, less than 16, by 100 processes.
+cast_much(Config) ->
+    {Link, _} = place(Config),
+    Data = noise(8192),
+    _ = [ok = alone(fun() ->
+             {ok, Buffer} = pyport_buffer_new:new_at(Link, self(), #{}),
+             _ = [ok = py_buffer:write(Buffer, Data)
+                  || _ <- lists:seq(1, 12)],
+             ok
+         end) || _ <- lists:seq(1, 90)],
+    ok.
+
+pings(Config) ->
+    [Word || <<"ping">> = Word <- string:lexemes(seen(Config), " ")].
+
+write_and_call({Link, _} = Place) ->
+    {ok, Buffer} = pyport_buffer_new:new_at(Link, self(), #{}),
+    ok = py_buffer:write(Buffer, <<"a">>),
+    {ok, small} = pyport_case:call(Place, small, ?CALL_MS),
+    ok.
+
+in_flight(Link) ->
+    {dictionary, Known} = process_info(Link, dictionary),
+    length([Id || {Id, _} <- Known, is_integer(Id)]).
+
+until_in_flight(Link, Count, Times) when Times > 0 ->
+    case in_flight(Link) of
+        Count -> ok;
+        _ -> until_in_flight(Link, Count, Times - 1)
+    end.
+
+signal(Name, OsPid) ->
+    [] = os:cmd(io_lib:format("kill -~s ~b", [Name, OsPid])),
+    ok.
+
+%% Lets so much time pass, and waits for nothing.
+elapse(Ms) ->
+    receive after Ms -> ok end.
 
 door(ours, Link, Path) -> pyport_bulk:door(Link, Path);
 door(theirs, Link, Path) ->
