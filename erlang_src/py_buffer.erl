@@ -19,12 +19,22 @@
 %% both sides. A reader that does not come while somebody waits has the
 %% content go to a file.
 %%
+%% The writes of one process arrive in their order. Those of several are
+%% mixed by pieces: a write of at most 128 KiB that does not have to wait is
+%% one piece.
+%%
 %% == Ends ==
 %% {@link close/1} says that the content is whole. A buffer belongs to the
 %% process that made it, or that it was given to with {@link give_away/2};
 %% when that dies the buffer is dropped, and one that was not closed is cut
-%% off: its reader gets an `OSError'. The death of the operating-system
-%% process ends a buffer for its writers.
+%% off: its reader gets an `OSError'. So it is when one process closes it
+%% while another is in the middle of a write. The death of the
+%% operating-system process ends a buffer for its writers, and takes along
+%% what it had not read yet.
+%%
+%% The reference is known to the process of its context, under the name that
+%% the node had when it was made. Elsewhere, and after `net_kernel:start/1'
+%% gave the node another name, Python sees an `erlang.Ref'.
 -module(py_buffer).
 
 -export([new/0, new/1, write/2, close/1, info/1, give_away/2]).
@@ -74,12 +84,14 @@ new(Options) when is_map(Options) ->
 new(_) ->
     pyport_args:invalid(options, <<"undefined, a length or a map">>).
 
-%% @doc Appends bytes; waits while the reader has no room for them.
+%% @doc Appends bytes; waits while the reader has no room for them. `ok' says
+%% that they are on their way.
 %%
-%% `closed': by {@link close/1}, by Python, or with its owner. `too_large':
-%% beyond `max_size' or `content_length'; nothing of it was written.
-%% `no_space': the content cannot be stored. `writer_limit': 1,024 processes
-%% wait already.
+%% `closed': by {@link close/1}, by Python, or with its owner. `no_space': the
+%% content cannot be stored. With both a part of the write may have arrived.
+%% `too_large': beyond `max_size' or
+%% `content_length'; nothing of it was written. `writer_limit': 1,024
+%% processes wait already.
 -spec write(buffer(), iodata()) -> ok | {error, reason()}.
 write(Buffer, Data) ->
     pyport_buffer:write(Buffer, Data).
@@ -90,8 +102,9 @@ write(Buffer, Data) ->
 close(Buffer) ->
     pyport_buffer:close(Buffer).
 
-%% @doc What is known of a buffer. When its process is gone that is what was
-%% written, and the state is `context_died'.
+%% @doc What is known of a buffer: the map itself. When the program has
+%% forgotten the buffer, or is gone, `read', `unread' and `kept' are
+%% `undefined'; in the second case the state is `context_died'.
 -spec info(buffer()) -> info() | {error, reason()}.
 info(Buffer) ->
     pyport_buffer:info(Buffer).
