@@ -41,7 +41,7 @@
 -define(PACKET_BYTES, 14).
 %% How often the program is told that somebody waits.
 -define(PATIENCE_MS, 100).
--define(INFO_MS, 5000).
+-define(WAITING_MAX, 1024).
 
 -define(A_BUFFER, <<"a reference that py_buffer:new/1 gave">>).
 
@@ -111,7 +111,7 @@ run(info, Cells) -> info_of(Cells).
 write(Cells, Data, Bytes) ->
     case {pyport_cells:state(Cells), Bytes} of
         {open, 0} -> ok;
-        {open, _} -> reserve(Cells, Data, Bytes);
+        {open, _} -> put(Cells, Data, Bytes);
         {State, _} -> refused(State)
     end.
 
@@ -122,27 +122,74 @@ refused(gone) -> {error, {context_died, noproc}};
 refused(reader_closed) -> {error, closed};
 refused(Why) -> {error, Why}.
 
--spec reserve(buffer(), iodata(), pos_integer()) -> result().
-reserve(Cells, Data, Bytes) ->
+%% What can take long is done before a place is taken, or under the flag of
+%% {@link pyport_writers}: who dies after that leaves a hole.
+-spec put(buffer(), iodata(), pos_integer()) -> result().
+put(Cells, Data, Bytes) ->
     case pyport_lanes:find(pyport_cells:key(Cells)) of
         gone ->
             {error, {context_died, noproc}};
-        Place ->
-            case pyport_cells:reserve(Cells, Bytes) of
-                {ok, Position} -> put_at(Position, Data, Bytes, Place, Cells);
-                too_large -> {error, too_large}
-            end
+        {Link, Socket} = Place ->
+            Lane = pyport_lane:for_buffer(Link, Socket, Cells, Bytes),
+            put_on(Lane, Data, Bytes, Place, Cells)
     end.
 
-%% A write that fits goes as it is; a larger one is cut, without a copy.
--spec put_at(non_neg_integer(), iodata(), pos_integer(), place(), buffer()) ->
+-spec put_on(pyport_lane:choice(), iodata(), pos_integer(), place(),
+             buffer()) -> result().
+put_on({error, _} = Error, _, _, Place, Cells) ->
+    told(Error, Place, Cells);
+put_on(Lane, Data, Bytes, Place, Cells) ->
+    case Lane =:= link andalso Bytes =< piece_max(Place)
+         andalso pyport_cells:reserve(Cells, Bytes,
+                                      pyport_cells:credit(Cells)) of
+        {ok, _} -> send_on(link, Data, Bytes, Place, Cells);
+        too_large -> {error, too_large};
+        _ -> put_flagged(Lane, Data, Bytes, Place, Cells)
+    end.
+
+-spec put_flagged(link | lane, iodata(), pos_integer(), place(), buffer()) ->
           result().
-put_at(Position, Data, Bytes, Place, Cells) ->
-    case min(pyport_cells:credit(Cells) - Position, piece_max(Place)) of
-        Room when Room >= Bytes ->
-            send(Data, Bytes, Place, Cells);
+put_flagged(Lane, Data, Bytes, {Link, _} = Place, Cells) ->
+    Flag = pyport_writers:enter(Link, pyport_cells:number(Cells)),
+    Credit = pyport_cells:credit(Cells),
+    Result = case pyport_cells:reserve(Cells, Bytes, Credit) of
+                 {ok, Position} ->
+                     put_at(Position, Lane, Data, Bytes, Place, Cells);
+                 too_large ->
+                     {error, too_large};
+                 no_room ->
+                     put_waiting(Data, Bytes, Place, Cells)
+             end,
+    ok = pyport_writers:leave(Flag),
+    Result.
+
+%% A write that fits goes as it is; a larger one is cut, without a copy.
+-spec put_at(non_neg_integer(), link | lane, iodata(), pos_integer(),
+             place(), buffer()) -> result().
+put_at(Position, Lane, Data, Bytes, Place, Cells) ->
+    case piece_max(Place) of
+        Max when Max >= Bytes ->
+            send_on(Lane, Data, Bytes, Place, Cells);
         _ ->
             pieces(Position, erlang:iolist_to_iovec(Data), Bytes, Place, Cells)
+    end.
+
+%% It will have to wait, and has its turn when it has its place.
+-spec put_waiting(iodata(), pos_integer(), place(), buffer()) -> result().
+put_waiting(Data, Bytes, Place, Cells) ->
+    case pyport_cells:start_waiting(Cells, ?WAITING_MAX) of
+        true ->
+            Pieces = erlang:iolist_to_iovec(Data),
+            Result = case pyport_cells:reserve(Cells, Bytes, infinity) of
+                         {ok, Position} ->
+                             pieces(Position, Pieces, Bytes, Place, Cells);
+                         too_large ->
+                             {error, too_large}
+                     end,
+            ok = pyport_cells:end_waiting(Cells),
+            Result;
+        false ->
+            {error, writer_limit}
     end.
 
 -spec piece_max(place()) -> pos_integer().
@@ -173,6 +220,8 @@ pieces(Position, Data, Left, Place, Cells) ->
                 wake -> pieces(Position, Data, Left, Place, Cells);
                 {error, _} = Error -> Error
             end;
+        gone ->
+            died(Place, Cells);
         State ->
             refused(State)
     end.
@@ -211,27 +260,42 @@ awake(Reply, Link, Number) ->
 
 %% One piece, within the credit.
 -spec send(iodata(), pos_integer(), place(), buffer()) -> result().
-send(Data, Bytes, {Link, Socket}, Cells) ->
+send(Data, Bytes, {Link, Socket} = Place, Cells) ->
+    Lane = pyport_lane:for_buffer(Link, Socket, Cells, Bytes),
+    send_on(Lane, Data, Bytes, Place, Cells).
+
+-spec send_on(pyport_lane:choice(), iodata(), pos_integer(), place(),
+              buffer()) -> result().
+send_on(link, Data, Bytes, {Link, _} = Place, Cells) ->
     Number = pyport_cells:number(Cells),
-    case pyport_lane:for_buffer(Link, Socket, Cells, Bytes) of
-        link ->
-            Entry = [<<(Bytes + ?HEADER_BYTES):32, 16#21, Number:64>>, Data],
-            Link ! {buffer_write, pyport_cells:key(Cells), Entry,
-                    Bytes + ?HEADER_BYTES + 4},
-            told(pyport_lane:casts(Link, Bytes));
-        lane ->
-            told(gen_tcp:send(Socket, [<<16#21, Number:64>>, Data]));
-        {error, _} = Error ->
-            told(Error)
-    end.
+    Entry = [<<(Bytes + ?HEADER_BYTES):32, 16#21, Number:64>>, Data],
+    Link ! {buffer_write, pyport_cells:key(Cells), Entry,
+            Bytes + ?HEADER_BYTES + 4},
+    told(pyport_lane:casts(Link, Bytes), Place, Cells);
+send_on(lane, Data, _, {_, Socket} = Place, Cells) ->
+    Number = pyport_cells:number(Cells),
+    told(gen_tcp:send(Socket, [<<16#21, Number:64>>, Data]), Place, Cells);
+send_on({error, _} = Error, _, _, Place, Cells) ->
+    told(Error, Place, Cells).
 
 %% A lane that is closed, and a link that starts another program: ours died.
--spec told(ok | {error, term()}) ->
-          ok | {error, context_destroyed | {context_died, term()}}.
-told(ok) -> ok;
-told({error, {context_died, _}} = Error) -> Error;
-told({error, context_destroyed} = Error) -> Error;
-told({error, _}) -> {error, {context_died, noproc}}.
+-spec told(ok | {error, term()}, place(), buffer()) -> result().
+told(ok, _, _) -> ok;
+told({error, {context_died, noproc}}, Place, Cells) -> died(Place, Cells);
+told({error, {context_died, _}} = Error, _, _) -> Error;
+told({error, context_destroyed} = Error, _, _) -> Error;
+told({error, _}, Place, Cells) -> died(Place, Cells).
+
+%% The link says of what its program died, when it knows.
+-spec died(place(), buffer()) -> {error, reason()}.
+died({Link, _}, Cells) ->
+    Reply = monitor(process, Link, [{alias, reply_demonitor}]),
+    Number = pyport_cells:number(Cells),
+    Link ! {buffer, {credit, Number, {self(), Reply, infinity}}},
+    case answer(Reply) of
+        wake -> refused(pyport_cells:state(Cells));
+        {error, _} = Error -> Error
+    end.
 
 %% @doc What the link answers, or why it ended.
 -spec answer(reference()) -> term().
@@ -299,44 +363,6 @@ ask(Cells, Command) ->
 -spec info_of(buffer()) -> py_buffer:info() | {error, reason()}.
 info_of(Cells) ->
     case ask(Cells, fun(Number, Reply) -> {owner, Number, Reply} end) of
-        {error, _} -> known(context_died, undefined, Cells);
-        Owner -> asked(Owner, Cells)
+        {error, _} -> pyport_buffer_info:of_dead(Cells);
+        Owner -> pyport_buffer_info:of_owned(Owner, Cells)
     end.
-
-%% What this process wrote is to be in what it gets.
--spec asked(pid() | undefined, buffer()) ->
-          py_buffer:info() | {error, reason()}.
-asked(Owner, Cells) ->
-    case pyport_lanes:find(pyport_cells:key(Cells)) of
-        gone ->
-            known(context_died, undefined, Cells);
-        {Link, _} ->
-            _ = pyport_lane:sync(Link),
-            Number = pyport_cells:number(Cells),
-            case pyport_link:control(Link, buffer_info, Number, ?INFO_MS) of
-                {ok, Info} ->
-                    maps:merge(known(open, Owner, Cells), counted(Info));
-                {error, no_buffer} ->
-                    known(pyport_cells:state(Cells), Owner, Cells);
-                {error, {context_died, _}} ->
-                    known(context_died, undefined, Cells);
-                {error, _} = Error ->
-                    Error
-            end
-    end.
-
-%% The program gives positions.
--spec counted(#{written := integer(), read := integer(), kept := integer(),
-                _ => _}) ->
-          #{written := integer(), read := integer(), kept := integer(),
-            unread := integer(), _ => _}.
-counted(#{written := Written, read := Read, kept := Kept} = Info) ->
-    Info#{unread => Written - Read, kept => Written - Kept}.
-
--spec known(atom(), pid() | undefined, buffer()) -> py_buffer:info().
-known(State, Owner, Cells) ->
-    #{written => pyport_cells:sent(Cells), read => undefined,
-      unread => undefined, kept => undefined, state => State,
-      content_length => pyport_cells:announced(Cells),
-      max_size => pyport_cells:bytes_max(Cells),
-      memory_bytes => 0, file_bytes => 0, owner => Owner}.

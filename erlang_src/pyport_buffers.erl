@@ -5,7 +5,8 @@
 %% The state is the process dictionary of the link, as in {@link
 %% pyport_callers}: `{buffer, Number}' is a buffer, `{owner, Pid}' the
 %% numbers of a process, `{waiter, Pid}' the buffer that it waits for (a
-%% process waits for one at a time), `buffers' the last number and the count.
+%% process waits for one at a time), `buffers' the last number and the count,
+%% `death' the numbers that the last program had and of what it died.
 %% Owners and waiters are monitored once, together with the callers.
 %%
 %% What the program is to be told is returned, for the lane that the buffer
@@ -18,7 +19,8 @@
 
 -type cells() :: pyport_cells:handle().
 -type buffer_number() :: pos_integer().
--type waiter() :: {pid(), reference(), Need :: non_neg_integer()}.
+%% Who needs infinity waits for the end of the buffer.
+-type waiter() :: {pid(), reference(), Need :: non_neg_integer() | infinity}.
 -type buffer() :: {cells(), Owner :: pid(), [waiter()]}.
 -type new() :: {Reply :: reference(), Owner :: pid(), cells(),
                 pyport_wire:buffer_new()}.
@@ -30,10 +32,11 @@
       | {give, buffer_number(), Reply :: reference(), Caller :: pid(),
          NewOwner :: pid()}
       | {owner, buffer_number(), Reply :: reference()}.
+%% The numbers are above `From' and not above `UpTo'.
+-type death() :: {From :: non_neg_integer(), UpTo :: non_neg_integer(),
+                  unknown | {error, term()}}.
 -type event() :: pyport_wire:buffer_event().
 -type effect() :: {link | lane, pyport_wire:buffer_op(), buffer_number()}.
-
--define(WAITERS_MAX, 1024).
 
 %% @doc Names a new buffer, unless there are too many.
 -spec new(new(), pyport_lanes:key(), pos_integer()) ->
@@ -89,8 +92,8 @@ command(Command) ->
     end.
 
 -spec unknown(command()) -> [].
-unknown({credit, _, {_, Reply, _}}) ->
-    Reply ! {Reply, wake},
+unknown({credit, Number, {Pid, Reply, _}}) ->
+    ok = died(get(death), Number, Pid, Reply),
     [];
 unknown({give, _, Reply, _, _}) ->
     Reply ! {Reply, {error, closed}},
@@ -100,6 +103,21 @@ unknown({owner, _, Reply}) ->
     [];
 unknown(_) ->
     [].
+
+%% One who was about to wait when the program went.
+-spec died(undefined | death(), buffer_number(), pid(), reference()) -> ok.
+died({From, UpTo, unknown}, Number, Pid, Reply)
+  when From < Number, Number =< UpTo ->
+    ok = pyport_callers:meet(Pid),
+    _ = put({waiter, Pid}, Reply),
+    ok;
+died({From, UpTo, Error}, Number, _, Reply)
+  when From < Number, Number =< UpTo ->
+    Reply ! {Reply, Error},
+    ok;
+died(_, _, _, Reply) ->
+    Reply ! {Reply, wake},
+    ok.
 
 -spec command(command(), buffer()) -> [effect()].
 command({close, Number}, Buffer) ->
@@ -131,9 +149,6 @@ wait(Number, {Pid, Reply, Need} = Waiter, {Cells, Owner, Waiters}) ->
     if
         IsFunded; not IsOpen ->
             Reply ! {Reply, wake},
-            ok;
-        length(Waiters) >= ?WAITERS_MAX ->
-            Reply ! {Reply, {error, writer_limit}},
             ok;
         true ->
             ok = pyport_callers:meet(Pid),
@@ -197,7 +212,8 @@ forget(Number, {_, Owner, Waiters}) ->
 %% ends torn, whoever owns it, because the rest of that write will not come.
 -spec down(pid()) -> [effect()].
 down(Pid) ->
-    Torn = case erase({waiter, Pid}) of undefined -> []; Number -> [Number] end,
+    _ = erase({waiter, Pid}),
+    Torn = [Number || Number <- [pyport_writers:down(Pid)], Number =/= none],
     Owned = case get({owner, Pid}) of
                 undefined -> [];
                 Map -> maps:keys(Map)
@@ -229,6 +245,8 @@ gone() ->
     ok = lists:foreach(fun gone/1, Buffers),
     {Last, _} = counts(),
     _ = put(buffers, {Last, 0}),
+    Before = case get(death) of undefined -> 0; {_, UpTo, _} -> UpTo end,
+    _ = put(death, {Before, Last, unknown}),
     ok.
 
 -spec gone({{buffer, buffer_number()}, buffer()}) -> ok.
@@ -246,4 +264,8 @@ answer_waiters(Reason) ->
              _ = erase(Name),
              Reply ! {Reply, {error, Reason}}
          end || {{waiter, _} = Name, Reply} <- get(), is_reference(Reply)],
+    _ = case get(death) of
+            {Before, Last, _} -> put(death, {Before, Last, {error, Reason}});
+            undefined -> ok
+        end,
     ok.

@@ -3,14 +3,16 @@
 %% survives `term_to_binary/1' and back, and because every writer can read
 %% and change it without asking anybody.
 %%
-%% Who writes: `sent' any writer; `credit' and `state' the link, and a state
-%% of 0 (open) whoever comes first; `lane' whoever moves the buffer there;
-%% the rest never changes once {@link pyport_buffers} has named the buffer.
+%% Who writes: `sent' and `waiting' any writer; `credit' and `state' the
+%% link, and a state of 0 (open) whoever comes first; `lane' whoever moves
+%% the buffer there; the rest never changes once {@link pyport_buffers} has
+%% named the buffer.
 -module(pyport_cells).
 
 -export([new/2, name/3, is_handle/1]).
 -export([number/1, key/1, announced/1, bytes_max/1]).
--export([reserve/2, sent/1, credit/1, set_credit/2]).
+-export([reserve/3, sent/1, credit/1, set_credit/2]).
+-export([start_waiting/2, end_waiting/1]).
 -export([state/1, leave_open/2, set_gone/1]).
 -export([is_on_lane/1, set_on_lane/1]).
 
@@ -29,7 +31,8 @@
 -define(MAX, 7).
 -define(LANE, 8).
 -define(MARK, 9).
--define(CELLS, 9).
+-define(WAITING, 10).
+-define(CELLS, 10).
 %% Tells our arrays from those of others.
 -define(OURS, 16#70797062756666).
 -define(NONE, -1).
@@ -85,27 +88,47 @@ bytes_max(Cells) ->
         Max -> Max
     end.
 
-%% @doc Takes the place of so many bytes in the stream, all or none. A
-%% bound that several writers reach together is kept exactly.
--spec reserve(handle(), pos_integer()) ->
-          {ok, Position :: non_neg_integer()} | too_large.
-reserve(Cells, Bytes) ->
+%% @doc Takes the place of so many bytes in the stream, all or none, if it
+%% is to end at `UpTo' at most. A bound that several writers reach together
+%% is kept exactly.
+-spec reserve(handle(), pos_integer(), UpTo) -> Reserved
+          when UpTo :: non_neg_integer() | infinity,
+               Reserved :: {ok, Position :: non_neg_integer()}
+                         | too_large | no_room.
+reserve(Cells, Bytes, UpTo) ->
     Max = case atomics:get(Cells, ?LENGTH) of
               ?NONE -> atomics:get(Cells, ?MAX);
               Length -> min(Length, atomics:get(Cells, ?MAX))
           end,
-    reserve(Cells, Bytes, Max, atomics:get(Cells, ?SENT)).
+    reserve(Cells, Bytes, UpTo, Max, atomics:get(Cells, ?SENT)).
 
--spec reserve(handle(), pos_integer(), non_neg_integer(),
-              non_neg_integer()) ->
-          {ok, Position :: non_neg_integer()} | too_large.
-reserve(_, Bytes, Max, Sent) when Bytes > Max - Sent ->
+-spec reserve(handle(), pos_integer(), non_neg_integer() | infinity,
+              non_neg_integer(), non_neg_integer()) ->
+          {ok, Position :: non_neg_integer()} | too_large | no_room.
+reserve(_, Bytes, _, Max, Sent) when Bytes > Max - Sent ->
     too_large;
-reserve(Cells, Bytes, Max, Sent) ->
+reserve(_, Bytes, UpTo, _, Sent) when Sent + Bytes > UpTo ->
+    no_room; %% never with infinity: an atom is more than any number
+reserve(Cells, Bytes, UpTo, Max, Sent) ->
     case atomics:compare_exchange(Cells, ?SENT, Sent, Sent + Bytes) of
         ok -> {ok, Sent};
-        Others -> reserve(Cells, Bytes, Max, Others)
+        Others -> reserve(Cells, Bytes, UpTo, Max, Others)
     end.
+
+%% @doc One more writer that will have to wait for credit, unless there are
+%% so many. One that is killed leaves its count, but its buffer is over too.
+-spec start_waiting(handle(), pos_integer()) -> boolean().
+start_waiting(Cells, Max) ->
+    case atomics:add_get(Cells, ?WAITING, 1) of
+        Count when Count > Max ->
+            ok = end_waiting(Cells),
+            false;
+        _ ->
+            true
+    end.
+
+-spec end_waiting(handle()) -> ok.
+end_waiting(Cells) -> atomics:sub(Cells, ?WAITING, 1).
 
 -spec sent(handle()) -> non_neg_integer().
 sent(Cells) -> atomics:get(Cells, ?SENT).

@@ -11,7 +11,8 @@
 %% pyport_lane}, so the port needs no busy limits and never suspends this
 %% process.</li>
 %% <li>It never writes to the bulk lane, which may block.</li>
-%% <li>No timer runs while nothing is in flight or held.</li>
+%% <li>No timer runs while nothing is in flight or held and nobody is in the
+%% midst of a write.</li>
 %% <li>A packet that breaks the grammar ends the program: nothing after it
 %% is believed.</li>
 %% </ul>
@@ -89,6 +90,9 @@ handle({tcp, Socket, Packet}, S0) ->
 handle({buffer, Command}, #mux{box = Box} = S) ->
     Effects = pyport_buffers:command(Command),
     S#mux{box = pyport_outbox:effects(Effects, Box)};
+handle({writer, Pid, Flag}, #mux{box = Box} = S) ->
+    ok = pyport_writers:watch(Pid, Flag),
+    S#mux{box = pyport_outbox:arm(Box)};
 handle({control, Ref, Op, Term}, S) ->
     control(Ref, Op, Term, S);
 handle({buffer_new, New}, #mux{phase = up, box = Box} = S) ->
@@ -333,10 +337,15 @@ terminate(Reason, #mux{port = Port, os_pid = OsPid, box = Box}) ->
 %% the backstop
 
 -spec tick(#mux{}) -> #mux{}.
+tick(#mux{port = none} = S) ->
+    ok = pyport_writers:forget(),
+    S;
 tick(#mux{box = Box} = S) ->
-    case pyport_outbox:is_idle(Box) of
-        true -> S;
+    case pyport_writers:is_any_writing()
+         orelse not pyport_outbox:is_idle(Box) of
         false ->
+            S;
+        true ->
             {Late, Looked} = pyport_outbox:late(Box),
             listen(lists:foldl(fun late/2, S#mux{box = Looked}, Late))
     end.

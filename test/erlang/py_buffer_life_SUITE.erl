@@ -16,6 +16,8 @@ all() ->
     [a_reader_goes_on_while_the_writer_writes,
      a_reader_that_sleeps_does_not_fill_the_memory,
      a_writer_that_dies_mid_body_cuts_the_reader_off,
+     a_writer_killed_in_the_socket_cuts_the_reader_off,
+     writers_that_end_one_by_one_leave_the_whole_body,
      a_writer_that_closes_and_dies_leaves_the_whole_body,
      a_reader_that_closes_tells_the_writer,
      a_close_frees_a_writer_that_waits,
@@ -90,6 +92,33 @@ a_writer_that_dies_mid_body_cuts_the_reader_off(Config) ->
          {error, {'BrokenPipeError', _}} = await(Reader),
          {error, closed} = py_buffer:write(Buffer, <<"more">>)
      end || Bytes <- [10, 100000], Options <- [undefined, 200000]].
+
+%% doc: it does not own the buffer, and waits for nothing but the socket.
+a_writer_killed_in_the_socket_cuts_the_reader_off(Config) ->
+    {ok, #{os_pid := OsPid}} = py:host_info(ctx(Config)),
+    {ok, Buffer} = py_buffer:new(#{window => 1 bsl 24}),
+    {Listen, Port} = py_case:listen(),
+    Reader = async(fun() ->
+        call(Config, digest_when_told, [Port, Buffer])
+    end),
+    Socket = py_case:announced(Listen),
+    {Pid, _} = pyport_lane_case:parked_writer(Buffer, rand:bytes(16 * ?MB),
+                                              OsPid),
+    ok = py_case:kill(Pid),
+    ok = pyport_lane_case:signal("CONT", OsPid),
+    ok = gen_tcp:close(Socket),
+    {error, {'BrokenPipeError', _}} = await(Reader),
+    {error, closed} = py_buffer:write(Buffer, <<"more">>).
+
+%% doc: the end of each comes while others are in the midst of theirs.
+writers_that_end_one_by_one_leave_the_whole_body(Config) ->
+    {ok, Buffer} = py_buffer:new(),
+    Reader = async(fun() -> call(Config, digest, [Buffer]) end),
+    Writers = [async(fun() -> py_buffer:write(Buffer, rand:bytes(Bytes)) end)
+               || Bytes <- lists:seq(100000, 3900000, 200000)],
+    [ok = await(Writer) || Writer <- Writers],
+    ok = py_buffer:close(Buffer),
+    {ok, {40000000, _}} = await(Reader).
 
 a_writer_that_closes_and_dies_leaves_the_whole_body(Config) ->
     Parent = self(),

@@ -6,11 +6,14 @@
 
 -import(pyport_lane_case, [place/1, call/2, buffer/2, seen/1, until/2,
                            granted/3, waiting_writer/2, write_on/2, async/1,
-                           alone/1, noise/1]).
+                           alone/1, noise/1, signal/2, os_pid/1,
+                           parked_writer/3]).
 
 -define(CALL_MS, 10000).
 -define(WAIT_MS, 10000).
 -define(WINDOW, 65536).
+-define(WIDE, (1 bsl 26)).
+-define(QUESTIONS_MAX, 1000000).
 
 suite() ->
     [{timetrap, {seconds, 60}}].
@@ -22,9 +25,17 @@ all() ->
      a_refusal_wakes_the_writer_with_its_reason,
      a_close_wakes_the_writer,
      a_write_that_is_cut_short_by_a_death_ends_the_buffer,
-     too_many_waiting_writers_are_refused,
+     a_writer_killed_in_the_socket_ends_the_buffer,
+     a_writer_killed_between_two_pieces_ends_the_buffer,
+     a_writer_that_dies_after_its_write_leaves_the_buffer_open,
+     too_many_waiting_writers_are_refused_and_leave_no_hole,
+     a_writer_that_has_begun_is_not_refused,
      a_death_wakes_the_writer_and_ends_the_buffer,
+     a_death_tells_a_writer_in_the_socket_why,
+     a_death_tells_a_writer_that_is_about_to_wait_why,
      a_program_that_is_stopped_does_not_hold_its_writers,
+     a_stopped_program_does_not_hold_a_lone_writer_that_waits,
+     a_stopped_program_does_not_hold_a_lone_writer_in_the_socket,
      the_end_of_a_host_wakes_the_writer,
      a_limit_is_kept_exactly_by_many_writers,
      too_many_buffers_are_refused_until_one_is_forgotten,
@@ -42,7 +53,10 @@ settings(Case)
   when Case =:= too_many_buffers_are_refused_until_one_is_forgotten;
        Case =:= too_many_buffers_during_the_start_are_refused ->
     [{buffers_max, 3}, {stderr, null}, {stdout, null}];
-settings(a_program_that_is_stopped_does_not_hold_its_writers) ->
+settings(Case)
+  when Case =:= a_program_that_is_stopped_does_not_hold_its_writers;
+       Case =:= a_stopped_program_does_not_hold_a_lone_writer_that_waits;
+       Case =:= a_stopped_program_does_not_hold_a_lone_writer_in_the_socket ->
     [{silence, 50}, {ping_timeout, 200}, {stderr, null}, {stdout, null}];
 settings(_) ->
     [{stderr, null}, {stdout, null}].
@@ -122,7 +136,51 @@ a_write_that_is_cut_short_by_a_death_ends_the_buffer(Config) ->
     ok = until(Config, <<"lane-drop-1-0">>),
     {error, closed} = py_buffer:write(Buffer, <<"more">>).
 
-too_many_waiting_writers_are_refused(Config) ->
+%% doc: it waits for nothing that the link knows of.
+a_writer_killed_in_the_socket_ends_the_buffer(Config) ->
+    Buffer = buffer(Config, #{window => ?WIDE}),
+    OsPid = os_pid(Config),
+    {Pid, _} = parked_writer(Buffer, noise(1 bsl 24), OsPid),
+    true = exit(Pid, kill),
+    ok = signal("CONT", OsPid),
+    ok = until(Config, <<"lane-drop-1-0">>),
+    {error, closed} = py_buffer:write(Buffer, <<"more">>).
+
+%% doc: it has got credit for the next piece and does not come to send it.
+a_writer_killed_between_two_pieces_ends_the_buffer(Config) ->
+    Buffer = buffer(Config, #{}),
+    {Pid, _} = waiting_writer(Config, Buffer),
+    true = erlang:suspend_process(Pid),
+    ok = granted(Config, 1, 2 * ?WINDOW),
+    true = exit(Pid, kill),
+    ok = until(Config, <<"lane-drop-1-0">>),
+    {error, closed} = py_buffer:write(Buffer, <<"more">>).
+
+%% doc: although another one is in the midst of a write.
+a_writer_that_dies_after_its_write_leaves_the_buffer_open(Config) ->
+    {Link, _} = place(Config),
+    Buffer = buffer(Config, #{}),
+    Parent = self(),
+    {Pid, _} = async(fun() ->
+        Parent ! {self(), py_buffer:write(Buffer, noise(?WINDOW))},
+        receive never -> ok end
+    end),
+    receive {Pid, Result} -> ok = Result end,
+    Other = waiting_writer(Config, Buffer),
+    true = exit(Pid, kill),
+    ok = until_unknown(Link, Pid, ?QUESTIONS_MAX),
+    ok = granted(Config, 1, 4 * ?WINDOW),
+    ok = pyport_case:await(Other),
+    ok = py_buffer:write(Buffer, <<"more">>).
+
+until_unknown(Link, Pid, Times) when Times > 0 ->
+    {dictionary, Known} = process_info(Link, dictionary),
+    case lists:keymember(Pid, 1, Known) of
+        true -> until_unknown(Link, Pid, Times - 1);
+        false -> ok
+    end.
+
+too_many_waiting_writers_are_refused_and_leave_no_hole(Config) ->
     Buffer = buffer(Config, #{}),
     ok = py_buffer:write(Buffer, noise(?WINDOW)),
     Write = fun() -> py_buffer:write(Buffer, <<"a">>) end,
@@ -134,7 +192,33 @@ too_many_waiting_writers_are_refused(Config) ->
               after ?WAIT_MS -> error(no_limit)
               end,
     ok = granted(Config, 1, 2 * ?WINDOW),
-    [ok = pyport_case:await(Writer) || Writer <- Writers, Writer =/= Refused].
+    [ok = pyport_case:await(Writer) || Writer <- Writers, Writer =/= Refused],
+    Whole = ?WINDOW + 1024,
+    Whole = pyport_cells:sent(Buffer),
+    ok = py_buffer:write(Buffer, <<"a">>).
+
+%% doc: its place is not given to another one while it sends a piece.
+a_writer_that_has_begun_is_not_refused(Config) ->
+    {Link, _} = place(Config),
+    Buffer = buffer(Config, #{}),
+    {Pid, _} = First = waiting_writer(Config, Buffer),
+    Write = fun() -> py_buffer:write(Buffer, <<"a">>) end,
+    Others = [async(Write) || _ <- lists:seq(1, 1023)],
+    ok = until_waiters(Link, 1024, ?QUESTIONS_MAX),
+    true = erlang:suspend_process(Pid),
+    ok = granted(Config, 1, ?WINDOW + 10),
+    Last = async(Write),
+    {error, writer_limit} = pyport_case:await(Last),
+    true = erlang:resume_process(Pid),
+    ok = granted(Config, 1, 3 * ?WINDOW),
+    [ok = pyport_case:await(Each) || Each <- [First | Others]].
+
+until_waiters(Link, Count, Times) when Times > 0 ->
+    {dictionary, Known} = process_info(Link, dictionary),
+    case length([Pid || {{waiter, Pid}, _} <- Known]) of
+        Count -> ok;
+        _ -> until_waiters(Link, Count, Times - 1)
+    end.
 
 a_death_wakes_the_writer_and_ends_the_buffer(Config) ->
     Buffer = buffer(Config, #{}),
@@ -148,6 +232,37 @@ a_death_wakes_the_writer_and_ends_the_buffer(Config) ->
     #{state := context_died, written := 131072} = py_buffer:info(Buffer),
     ok = py_buffer:close(Buffer).
 
+a_death_tells_a_writer_in_the_socket_why(Config) ->
+    Buffer = buffer(Config, #{window => ?WIDE}),
+    OsPid = os_pid(Config),
+    Writer = parked_writer(Buffer, noise(1 bsl 24), OsPid),
+    ok = signal("KILL", OsPid),
+    {error, {context_died, #{reason := {signal, 9}}}} =
+        pyport_case:await(Writer).
+
+%% doc: the link hears of the death first and then of the writer.
+a_death_tells_a_writer_that_is_about_to_wait_why(Config) ->
+    {Link, _} = place(Config),
+    Buffer = buffer(Config, #{}),
+    Early = waiting_writer(Config, Buffer),
+    true = erlang:suspend_process(Link),
+    ok = signal("KILL", os_pid(Config)),
+    ok = until_in_mailbox(Link, exit_status, ?QUESTIONS_MAX),
+    Late = async(fun() -> py_buffer:write(Buffer, <<"late">>) end),
+    ok = until_in_mailbox(Link, credit, ?QUESTIONS_MAX),
+    true = erlang:resume_process(Link),
+    {error, {context_died, Death}} = pyport_case:await(Early),
+    {error, {context_died, Death}} = pyport_case:await(Late),
+    #{reason := {signal, 9}} = Death.
+
+until_in_mailbox(Link, What, Times) when Times > 0 ->
+    {messages, Messages} = process_info(Link, messages),
+    case [yes || {_, Message} <- Messages, is_tuple(Message),
+                 element(1, Message) =:= What] of
+        [] -> until_in_mailbox(Link, What, Times - 1);
+        _ -> ok
+    end.
+
 %% doc: a writer that blocks in the socket is freed by the death, and the
 %% link by its watch.
 a_program_that_is_stopped_does_not_hold_its_writers(Config) ->
@@ -159,6 +274,20 @@ a_program_that_is_stopped_does_not_hold_its_writers(Config) ->
     {error, {context_died, #{reason := link_closed}}} =
         pyport_case:await(Stopped),
     [{error, {context_died, _}} = pyport_case:await(W) || W <- Writers].
+
+%% doc: no call is in flight that would have the program watched.
+a_stopped_program_does_not_hold_a_lone_writer_that_waits(Config) ->
+    Buffer = buffer(Config, #{}),
+    Writer = waiting_writer(Config, Buffer),
+    ok = signal("STOP", os_pid(Config)),
+    {error, {context_died, #{reason := link_closed}}} =
+        pyport_case:await(Writer).
+
+a_stopped_program_does_not_hold_a_lone_writer_in_the_socket(Config) ->
+    Buffer = buffer(Config, #{window => ?WIDE}),
+    Writer = parked_writer(Buffer, noise(1 bsl 24), os_pid(Config)),
+    {error, {context_died, #{reason := link_closed}}} =
+        pyport_case:await(Writer).
 
 the_end_of_a_host_wakes_the_writer(Config) ->
     Buffer = buffer(Config, #{}),

@@ -5,6 +5,7 @@
 -export([place/1, call/2, buffer/2, new_bytes/1, seen/1, runs/1, words/1]).
 -export([until/2, is_suffix/2, granted/3, waiting_writer/2, write_on/2]).
 -export([async/1, alone/1, noise/1]).
+-export([signal/2, os_pid/1, parked_writer/3]).
 
 -define(CALL_MS, 10000).
 -define(QUESTIONS_MAX, 100000).
@@ -71,6 +72,31 @@ write_on(Buffer, Data) ->
     case py_buffer:write(Buffer, Data) of
         ok -> write_on(Buffer, Data);
         Error -> Error
+    end.
+
+%% Sends the signal of this name.
+signal(Name, OsPid) ->
+    [] = os:cmd("kill -" ++ Name ++ " " ++ integer_to_list(OsPid)),
+    ok.
+
+os_pid(Config) ->
+    #{os_pid := OsPid} = pyport_host:info(proplists:get_value(host, Config)),
+    OsPid.
+
+%% One that has begun a write and cannot end it: the program is stopped, and
+%% the socket of the bulk lane cannot hold so much.
+parked_writer(Buffer, Data, OsPid) ->
+    %% From here on the buffer is on that lane.
+    ok = py_buffer:write(Buffer, noise(?WINDOW)),
+    ok = signal("STOP", OsPid),
+    Writer = async(fun() -> py_buffer:write(Buffer, Data) end),
+    ok = until_begun(Buffer, ?WINDOW),
+    Writer.
+
+until_begun(Buffer, Sent) ->
+    case pyport_cells:sent(Buffer) of
+        Sent -> until_begun(Buffer, Sent);
+        _ -> ok
     end.
 
 async(Run) -> spawn_monitor(fun() -> exit({got, Run()}) end).
