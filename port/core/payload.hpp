@@ -3,9 +3,11 @@
 
 #include <cstddef>
 #include <cstring>
-#include <memory>
+#include <string>
 
+#include "core/allocate.hpp"
 #include "core/bytes.hpp"
+#include "core/result.hpp"
 
 namespace pyport {
 
@@ -13,15 +15,16 @@ class Payload {
  public:
   Payload() noexcept = default;
 
-  [[nodiscard]] static Payload copy_of(ByteView bytes) {
-    Payload made = with_size(bytes.size());
+  static Result<Payload> copy_of(ByteView bytes) {
+    PYPORT_TRY(Payload made, with_size(bytes.size()));
     if (!bytes.empty()) std::memcpy(made.data_.get(), bytes.data(), bytes.size());
     return made;
   }
-  // Not initialised: the caller fills it through bytes().
-  [[nodiscard]] static Payload with_size(std::size_t size) {
+  // Not initialised: the caller fills it through data(). An error (os): the system has not so much.
+  static Result<Payload> with_size(std::size_t size) {
     Payload made;
-    made.data_ = std::make_unique_for_overwrite<std::uint8_t[]>(size);
+    made.data_ = allocate_bytes(size);
+    if (!made.data_) return Error{Errc::os, "no memory for " + std::to_string(size) + " bytes"};
     made.size_ = size;
     return made;
   }
@@ -31,7 +34,7 @@ class Payload {
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
  private:
-  std::unique_ptr<std::uint8_t[]> data_;
+  HeapBytes data_;
   std::size_t size_ = 0;
 };
 

@@ -32,7 +32,7 @@ std::uint64_t number_of(ByteView content) noexcept {
 }  // namespace
 
 BulkLane::BulkLane(int fd, const LaneParts& parts, BufferWrites& writes)
-    : fd_(fd), to_(parts), writes_(writes), scratch_(Payload::with_size(kScratchBytes)) {}
+    : fd_(fd), to_(parts), writes_(writes), scratch_(Payload::with_size(kScratchBytes).value()) {}
 
 void BulkLane::run() {
   for (;;) {
@@ -138,7 +138,7 @@ Result<bool> BulkLane::take_packet() {
   begin_ += wire::kLengthBytes + content.size();
   large_traffic_ = length >= kLargeBytes;
   if (!whole) {
-    begin_rest(length, content);
+    PYPORT_TRY([[maybe_unused]] auto begun, begin_rest(length, content));
     return true;
   }
   PYPORT_TRY([[maybe_unused]] auto done, take_whole(content));
@@ -157,17 +157,18 @@ Result<Done> BulkLane::take_whole(ByteView content) {
 }
 
 // The scratch block ends within a packet: what is there goes to the place of the rest.
-void BulkLane::begin_rest(std::size_t length, ByteView content) {
+Result<Done> BulkLane::begin_rest(std::size_t length, ByteView content) {
   rest_bytes_ = length - content.size();
   if (is_write(content)) {
     put(number_of(content), content.subspan(wire::kControlHeaderBytes), 0);
     rest_ = selection_ == Selection::known ? Rest::buffer : Rest::skip;
-    return;
+    return Done{};
   }
-  large_ = Payload::with_size(length);
+  PYPORT_TRY(large_, Payload::with_size(length));
   std::memcpy(large_.data(), content.data(), content.size());
   large_used_ = content.size();
   rest_ = Rest::memory;
+  return Done{};
 }
 
 // Bytes for the same buffer in the packets that follow at once, to reserve for all of them.

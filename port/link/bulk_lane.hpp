@@ -56,7 +56,7 @@ class BulkLane {
   // False: more has to be read first.
   Result<bool> take_packet();
   Result<Done> take_whole(ByteView content);
-  void begin_rest(std::size_t length, ByteView content);
+  Result<Done> begin_rest(std::size_t length, ByteView content);
   [[nodiscard]] std::size_t bytes_ahead(std::uint64_t number) const noexcept;
   // Copies to the buffer; `ahead` bytes for it are known to follow.
   void put(std::uint64_t number, ByteView data, std::size_t ahead);

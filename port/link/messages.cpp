@@ -50,7 +50,11 @@ Result<Done> Messages::message(Inflow& inflow,
     Request request;
     request.head = head;
     request.undecoded = buffers_.undecoded();
-    request.message = memory ? std::move(*memory) : Payload::copy_of(message);
+    if (memory) {
+      request.message = std::move(*memory);
+    } else {
+      PYPORT_TRY(request.message, Payload::copy_of(message));
+    }
     if (head.timeout_ms != 0) request.deadline = inflow.read_at + milliseconds(head.timeout_ms);
     inflow.requests.push_back(std::move(request));
     return Done{};

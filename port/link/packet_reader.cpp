@@ -19,7 +19,9 @@ constexpr std::size_t kBufferBytes = 256U << 10;
 }  // namespace
 
 PacketReader::PacketReader(int fd, std::size_t packet_bytes_max)
-    : fd_(fd), packet_bytes_max_(packet_bytes_max), buffer_(Payload::with_size(kBufferBytes)) {}
+    : fd_(fd),
+      packet_bytes_max_(packet_bytes_max),
+      buffer_(Payload::with_size(kBufferBytes).value()) {}
 
 Result<PacketReader::Status> PacketReader::read_into(std::uint8_t* to,
                                                      std::size_t capacity,
@@ -70,7 +72,7 @@ Result<std::optional<ByteView>> PacketReader::next() {
     return std::optional(ByteView{at + wire::kLengthBytes, length});
   }
   if (length + wire::kLengthBytes > buffer_.size()) {
-    large_ = Payload::with_size(length);
+    PYPORT_TRY(large_, Payload::with_size(length));
     std::memcpy(large_->data(), at + wire::kLengthBytes, have);
     large_used_ = have;
     begin_ = end_ = 0;

@@ -25,7 +25,8 @@ class PacketReader {
   Result<Status> read();
 
   // The content of the next whole packet, if one is there. Valid until the next call of any member
-  // but take_large(). An error (a length of 0 or over the limit) breaks the link.
+  // but take_large(). An error (a length of 0, over the limit or of more than the memory) breaks
+  // the link.
   Result<std::optional<ByteView>> next();
 
   // The memory of the packet that next() just returned, when it had memory of its own.

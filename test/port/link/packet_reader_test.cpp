@@ -1,5 +1,6 @@
 #include "link/packet_reader.hpp"
 
+#include <sys/resource.h>
 #include <thread>
 
 #include <doctest/doctest.h>
@@ -90,5 +91,35 @@ TEST_CASE("packet reader: a packet larger than the buffer gets memory of its own
   CHECK((*after.value())[0] == 9);
   CHECK_FALSE(reader.take_large());
 }
+
+#ifndef PYPORT_SANITIZED  // whose allocators end the process
+// The process may have 2 GiB of address space while this lives.
+class MemoryLimit {
+ public:
+  MemoryLimit() {
+    ::getrlimit(RLIMIT_AS, &before_);
+    const rlimit limit{rlim_t{2} << 30, before_.rlim_max};
+    ::setrlimit(RLIMIT_AS, &limit);
+  }
+  ~MemoryLimit() { ::setrlimit(RLIMIT_AS, &before_); }
+  MemoryLimit(const MemoryLimit&) = delete;
+  MemoryLimit& operator=(const MemoryLimit&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+TEST_CASE("packet reader: a packet for which there is no memory is an error, not the end") {
+  const Pipe pipe;
+  PacketReader reader(pipe.read_end.get(), UINT32_MAX);
+  pipe.put(Bytes{0xFF, 0xFF, 0xFF, 0xFE, 1});
+  static_cast<void>(reader.read());
+  const MemoryLimit limit;
+  const auto got = reader.next();
+  REQUIRE_FALSE(got.ok());
+  CHECK(got.error().code == Errc::os);
+  CHECK(got.error().detail == "no memory for 4294967294 bytes");
+}
+#endif
 
 }  // namespace
