@@ -92,8 +92,15 @@ link::BufferMessages::Counts StoreMessages::counts() {
 }
 
 bool StoreWrites::select(std::uint64_t number) {
+  release();
   selected_ = buffers_.find(number);
   return selected_ != nullptr;
+}
+
+void StoreWrites::release() {
+  if (!selected_) return;
+  buffers_.written(selected_);
+  selected_.reset();
 }
 
 std::span<std::uint8_t> StoreWrites::reserve(std::size_t bytes) {

@@ -34,7 +34,7 @@ class StoreWrites final : public link::BufferWrites {
   bool select(std::uint64_t number) override;
   [[nodiscard]] std::span<std::uint8_t> reserve(std::size_t bytes) override;
   void commit(std::size_t bytes) override;
-  void release() override { selected_.reset(); }
+  void release() override;
 
  private:
   store::Buffers& buffers_;

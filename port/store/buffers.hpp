@@ -60,6 +60,8 @@ class Buffers {
   // Lets go of those that no request waits for any more. They may die here: not with the GIL.
   void forget_dropped() PYPORT_EXCLUDES(mutex_);
 
+  // The lane has committed to it, and with that perhaps the end that came meanwhile.
+  void written(const std::shared_ptr<Buffer>& buffer) { retire(buffer); }
   // Python has an object for it; balanced by released().
   void held(const std::shared_ptr<Buffer>& buffer);
   void released(const std::shared_ptr<Buffer>& buffer);

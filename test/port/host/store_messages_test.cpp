@@ -162,4 +162,29 @@ TEST_CASE("store messages: the bulk lane writes into the memory of the buffer") 
   CHECK(Bytes(pin.bytes().begin(), pin.bytes().end()) == Bytes(3, 9));
 }
 
+TEST_CASE("store messages: a close beside a write of the lane gives the content back") {
+  Rig rig;
+  REQUIRE(rig.make(1, first_reference).ok());
+  host::StoreWrites writes(rig.buffers);
+  {
+    const auto buffer = rig.buffers.find(1);
+    rig.buffers.held(buffer);
+    buffer->append(first_reference);
+    REQUIRE(writes.select(1));
+    REQUIRE_FALSE(writes.reserve(10).empty());
+    static_cast<void>(buffer->take(0));
+    REQUIRE(rig.tell(wire::Op::buffer_close, 1, Bytes{0, 0, 0, 0, 0, 0, 0, 14}).ok());
+    rig.buffers.released(buffer);
+    CHECK(rig.buffers.counts().memory_bytes > 0);
+  }
+  writes.commit(0);
+  SUBCASE("when it lets go of it") {
+    writes.release();
+  }
+  SUBCASE("when it writes to another") {
+    CHECK_FALSE(writes.select(2));
+  }
+  CHECK(rig.buffers.counts().memory_bytes == 0);
+}
+
 }  // namespace
