@@ -13,11 +13,13 @@ bool Budget::take_memory(std::uint64_t bytes) noexcept {
 
 void Budget::give_memory(std::uint64_t bytes) noexcept {
   memory_.fetch_sub(bytes);
+  gift_count_.fetch_add(1);
   tell_room();
 }
 
 void Budget::give_file(std::uint64_t bytes) noexcept {
   file_.fetch_sub(bytes);
+  gift_count_.fetch_add(1);
   tell_room();
 }
 
@@ -26,7 +28,7 @@ bool Budget::has_room(std::uint64_t bytes) const noexcept {
   return held <= limits_.bytes_max && bytes <= limits_.bytes_max - held;
 }
 
-void Budget::wait_for_room(std::weak_ptr<Waitable> waiter, std::uint64_t bytes) noexcept {
+void Budget::wait_for_room(std::weak_ptr<RoomWaiter> waiter, std::uint64_t bytes) noexcept {
   {
     const MutexLock lock(mutex_);
     waits_.push_back({std::move(waiter), bytes});
@@ -37,19 +39,19 @@ void Budget::wait_for_room(std::weak_ptr<Waitable> waiter, std::uint64_t bytes) 
 
 void Budget::tell_room() noexcept {
   if (wait_count_.load() == 0) return;
-  std::vector<std::shared_ptr<Waitable>> woken;  // owners: this call, and who holds the buffer
+  std::vector<std::shared_ptr<RoomWaiter>> told;  // owners: this call, and who holds the buffer
   {
     const MutexLock lock(mutex_);
     const auto still = std::partition(waits_.begin(), waits_.end(), [this](const RoomWait& wait) {
       return !wait.waiter.expired() && !has_room(wait.bytes);
     });
     for (auto wait = still; wait != waits_.end(); ++wait)
-      if (auto waiter = wait->waiter.lock()) woken.push_back(std::move(waiter));
+      if (auto waiter = wait->waiter.lock()) told.push_back(std::move(waiter));
     waits_.erase(still, waits_.end());
     wait_count_.store(waits_.size());
   }
-  for (const auto& waiter : woken)
-    waiter->wake_all();
+  for (const auto& waiter : told)
+    waiter->room_came();
 }
 
 }  // namespace pyport::store

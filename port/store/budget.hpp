@@ -1,5 +1,5 @@
 // What all buffers of the process may hold together, and the memory they have used and can use
-// again. Any thread; the mutex is a leaf and waiters are woken outside it.
+// again. Any thread; the mutex is a leaf and waiters are told outside it.
 #pragma once
 
 #include <atomic>
@@ -11,7 +11,6 @@
 #include <utility>
 #include <vector>
 
-#include "store/interrupt.hpp"
 #include "store/spares.hpp"
 #include "sys/mutex.hpp"
 
@@ -21,6 +20,14 @@ struct BudgetLimits {
   std::uint64_t memory_bytes_max = std::uint64_t{256} << 20;  // beyond it content goes to a file
   std::uint64_t bytes_max = std::uint64_t{16} << 30;  // memory and files; beyond it writers wait
   std::string tmp_dir = "/tmp";
+};
+
+// Something that waits for room.
+class RoomWaiter {
+ public:
+  virtual ~RoomWaiter() = default;
+  // Any thread; takes the object's own mutex.
+  virtual void room_came() noexcept = 0;
 };
 
 class Budget {
@@ -39,17 +46,21 @@ class Budget {
   void give_file(std::uint64_t bytes) noexcept;
 
   [[nodiscard]] bool has_room(std::uint64_t bytes) const noexcept;
-  // `waiter` is woken once, when there is room for `bytes` (at once if there is already).
-  void wait_for_room(std::weak_ptr<Waitable> waiter, std::uint64_t bytes) noexcept;
+  // `waiter` is told once, when there is room for `bytes` (at once if there is already).
+  void wait_for_room(std::weak_ptr<RoomWaiter> waiter, std::uint64_t bytes) noexcept;
+  [[nodiscard]] std::size_t room_wait_count() const noexcept { return wait_count_.load(); }
+  // Changes whenever something was given back.
+  [[nodiscard]] std::uint64_t gift_count() const noexcept { return gift_count_.load(); }
 
   [[nodiscard]] std::uint64_t memory_bytes() const noexcept { return memory_.load(); }
   [[nodiscard]] std::uint64_t file_bytes() const noexcept { return file_.load(); }
+  [[nodiscard]] std::uint64_t bytes_max() const noexcept { return limits_.bytes_max; }
   [[nodiscard]] const std::string& tmp_dir() const noexcept { return limits_.tmp_dir; }
   [[nodiscard]] Spares& spares() noexcept { return spares_; }
 
  private:
   struct RoomWait {
-    std::weak_ptr<Waitable> waiter;
+    std::weak_ptr<RoomWaiter> waiter;
     std::uint64_t bytes;
   };
   void tell_room() noexcept PYPORT_EXCLUDES(mutex_);
@@ -57,6 +68,7 @@ class Budget {
   const BudgetLimits limits_;
   std::atomic<std::uint64_t> memory_{0};
   std::atomic<std::uint64_t> file_{0};
+  std::atomic<std::uint64_t> gift_count_{0};
   Spares spares_;
   std::atomic<std::size_t> wait_count_{0};
   Mutex mutex_;

@@ -50,7 +50,7 @@ enum class BufferState : std::uint8_t {
   ended = 1,          // the writer closed it, the content is whole
   writer_died = 2,    // before it closed it, or before the announced length was reached
   reader_closed = 3,  // Python's close(): writes are refused
-  no_space = 4,       // the file system is full, or the file cannot be written
+  no_space = 4,       // the file system, the budget or the memory is full
   too_large = 5,      // more than bytes_max or the announced length was sent
   too_many = 6,       // never made: the limit of buffers is reached
 };
@@ -68,7 +68,13 @@ class BufferEvents {
   virtual void forgotten(std::uint64_t number) noexcept = 0;
 };
 
-class Buffer final : public Waitable, public std::enable_shared_from_this<Buffer> {
+// How often a writer waits (BUFFER_WAIT, every 100 ms) for room in the budget, while the reader
+// waits for that writer and no buffer gives anything back, until it is refused.
+inline constexpr unsigned kWaitsInVainMax = 300;
+
+class Buffer final : public Waitable,
+                     public RoomWaiter,
+                     public std::enable_shared_from_this<Buffer> {
  public:
   // `number` names it in events. Budget and events outlive it. `reference` is the external term
   // that stands for it in the BEAM, without its version byte; empty for a buffer that has none.
@@ -98,7 +104,8 @@ class Buffer final : public Waitable, public std::enable_shared_from_this<Buffer
   // While a thread holds a reservation, the end comes with its commit.
   void end(BufferState how);
   // A writer waits for credit and has got none for a while: if the reader stands still the content
-  // goes to the file, so that the writer can go on.
+  // goes to the file, so that the writer can go on. If the budget has no room for what the reader
+  // waits for, and none can come, the buffer ends with no_space: they would wait for ever.
   void writer_waits();
 
   // --- the reading side ---
@@ -184,6 +191,7 @@ class Buffer final : public Waitable, public std::enable_shared_from_this<Buffer
   void forget_waiter(const Notifier& notifier, std::uint64_t token);
 
   void wake_all() noexcept override;
+  void room_came() noexcept override;
 
   [[nodiscard]] const BufferOptions& options() const noexcept { return options_; }
   [[nodiscard]] std::uint64_t number() const noexcept { return number_; }

@@ -38,12 +38,32 @@ std::uint64_t Buffer::Inside::credit_locked(Effects& effects) {
   const std::uint64_t regular = oldest + window;
   // Beyond the window content goes to the file: when it is there already, or when reader and
   // writer would wait for each other.
-  if (written + window <= regular) return regular;
-  if (stage != Stage::file && !reader_stands && !someone_awaits_beyond_locked(regular))
-    return regular;
-  if (budget.has_room(window)) return written + window;
-  if (!waits_for_room && told < written + window) effects.wants_room = waits_for_room = true;
-  return regular;
+  const bool beyond = written + window > regular && (stage == Stage::file || reader_stands ||
+                                                     someone_awaits_beyond_locked(regular));
+  const std::uint64_t up_to = beyond ? written + window : regular;
+  // Within the window what was read makes room for what comes, unless all of it stays.
+  const bool grows = beyond || options.retain == Retain::all;
+  if (!grows || up_to <= told || budget.has_room(room_needed_locked())) return up_to;
+  if (!waits_for_room) effects.room_wanted = room_needed_locked();
+  waits_for_room = true;
+  return options.retain == Retain::all ? told : regular;
+}
+
+std::uint64_t Buffer::Inside::room_needed_locked() {
+  return std::min<std::uint64_t>(options.window, bytes_max - written);
+}
+
+bool Buffer::Inside::starves_locked() {
+  // What was granted and has not come yet may be what the reader waits for.
+  const std::uint64_t needed = room_needed_locked();
+  if (written < told || budget.has_room(needed) || !someone_awaits_beyond_locked(told)) {
+    waits_in_vain = 0;
+    return false;
+  }
+  const std::uint64_t stays = options.retain == Retain::all ? written : written - pins.oldest(read);
+  if (stays + needed > budget.bytes_max()) return true;
+  if (std::exchange(gifts_seen, budget.gift_count()) != gifts_seen) waits_in_vain = 0;
+  return ++waits_in_vain >= kWaitsInVainMax;
 }
 
 void Buffer::Inside::settle_locked(Effects& effects) {
@@ -76,7 +96,9 @@ void Buffer::Inside::tell_readers_locked(Effects& effects) {
         return !look_locked(wait.what.need, wait.what.max).has_value();
       });
   if (met == loop_waits.end()) return;
-  effects.fire.assign(std::make_move_iterator(met), std::make_move_iterator(loop_waits.end()));
+  // There may be some already, of a change just before.
+  effects.fire.insert(
+      effects.fire.end(), std::make_move_iterator(met), std::make_move_iterator(loop_waits.end()));
   loop_waits.erase(met, loop_waits.end());
 }
 
@@ -86,7 +108,7 @@ void Buffer::Inside::tidy_locked(Effects& effects) {
   const std::uint64_t base = file->base();
   const std::uint64_t done = base + ((pins.oldest(read) - base) & ~(page - 1));
   tidied_to = std::min(tidied_to, done);  // after seeking back
-  if (done < tidied_to + kTidyBytes) return;
+  if (done < tidied_to + (waits_for_room ? page : kTidyBytes)) return;
   effects.tidy = {tidied_to, done};
   tidied_to = done;
   effects.tidied = file_memory;
@@ -125,7 +147,7 @@ void Buffer::Inside::carry_out(Effects& effects) {
     telling = false;
     grant_locked(effects);  // what others could not tell meanwhile
   }
-  if (effects.wants_room) budget.wait_for_room(buffer.weak_from_this(), options.window);
+  if (effects.room_wanted) budget.wait_for_room(buffer.weak_from_this(), *effects.room_wanted);
 }
 
 }  // namespace pyport::store

@@ -15,6 +15,7 @@
 #include <optional>
 #include <vector>
 
+#include "core/payload.hpp"
 #include "store/buffer.hpp"
 #include "store/line_scan.hpp"
 #include "store/memory.hpp"
@@ -54,8 +55,8 @@ struct Effects {
   };
   bool wake = false;
   bool wake_slot = false;
-  bool wants_room = false;
   std::optional<std::uint64_t> credit;
+  std::optional<std::uint64_t> room_wanted;
   std::optional<BufferState> refused;
   std::vector<LoopWait> fire;
   Range tidy;                          // file: readers are done with these pages
@@ -95,7 +96,7 @@ struct Buffer::Inside {
   // The writing slot.
   bool writing PYPORT_GUARDED_BY(mutex) = false;
   std::uint32_t slot_waiter_count PYPORT_GUARDED_BY(mutex) = 0;
-  std::vector<Bytes> backlog PYPORT_GUARDED_BY(mutex);
+  std::vector<Payload> backlog PYPORT_GUARDED_BY(mutex);
   std::optional<BufferState> end_wanted PYPORT_GUARDED_BY(mutex);
   bool discard_wanted PYPORT_GUARDED_BY(mutex) = false;
 
@@ -104,8 +105,10 @@ struct Buffer::Inside {
   std::uint64_t read_when_told PYPORT_GUARDED_BY(mutex) = 0;
   bool telling PYPORT_GUARDED_BY(mutex) = false;  // one thread tells, so that it only grows
   bool writer_waiting PYPORT_GUARDED_BY(mutex) = false;
-  bool reader_stands PYPORT_GUARDED_BY(mutex) = false;  // a writer waited and nothing was read
-  bool waits_for_room PYPORT_GUARDED_BY(mutex) = false;
+  bool reader_stands PYPORT_GUARDED_BY(mutex) = false;   // a writer waited and nothing was read
+  bool waits_for_room PYPORT_GUARDED_BY(mutex) = false;  // the budget knows
+  unsigned waits_in_vain PYPORT_GUARDED_BY(mutex) = 0;   // since gifts_seen changed
+  std::uint64_t gifts_seen PYPORT_GUARDED_BY(mutex) = 0;
 
   // Waits.
   std::vector<const Waiter*> waiters PYPORT_GUARDED_BY(mutex);
@@ -144,6 +147,10 @@ struct Buffer::Inside {
   // After a change that readers wait for.
   void tell_readers_locked(Effects& effects) PYPORT_REQUIRES(mutex);
   [[nodiscard]] std::uint64_t credit_locked(Effects& effects) PYPORT_REQUIRES(mutex);
+  // Room in the budget for what comes next: a window, or what is missing to bytes_max.
+  [[nodiscard]] std::uint64_t room_needed_locked() PYPORT_REQUIRES(mutex);
+  // A writer waits: would it, and the reader for it, for ever? Counts the waits in vain.
+  [[nodiscard]] bool starves_locked() PYPORT_REQUIRES(mutex);
   // Will a wait last longer than the bytes before `regular` do?
   [[nodiscard]] bool awaits_beyond_locked(const Waiter& waiter, std::uint64_t regular)
       PYPORT_REQUIRES(mutex);
@@ -168,11 +175,11 @@ struct Buffer::Inside {
   enum class Move : std::uint8_t { none, grow_heap, to_ring, to_file };
   [[nodiscard]] Move move_for_locked(std::size_t bytes) PYPORT_REQUIRES(mutex);
   [[nodiscard]] bool fits_ring_locked(std::size_t bytes) PYPORT_REQUIRES(mutex);
-  // REQUIRES: the move for so many is none.
+  // Empty: there is no memory. REQUIRES: the move for so many is none.
   [[nodiscard]] std::span<std::uint8_t> free_locked(std::size_t bytes) PYPORT_REQUIRES(mutex);
   // False: no bytes are taken any more.
   [[nodiscard]] bool make_move(Move move, std::size_t bytes) PYPORT_EXCLUDES(mutex);
-  // False: the budget or the system refuses.
+  // False: the budget, the system or its memory refuses.
   [[nodiscard]] bool grow_heap(std::uint64_t bytes) PYPORT_EXCLUDES(mutex);
   // Also false: what is unread and `bytes` more do not fit any more.
   [[nodiscard]] bool to_ring(std::size_t bytes) PYPORT_EXCLUDES(mutex);

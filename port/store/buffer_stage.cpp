@@ -12,7 +12,8 @@ namespace pyport::store {
 namespace {
 
 constexpr std::uint64_t kHeapBytesMin = std::uint64_t{4} << 10;
-constexpr unsigned kHeapGrowthShift = 2;  // 4K, 16K, 64K, 256K, 1M
+constexpr unsigned kHeapGrowthShift = 2;  // 4K, 16K, 64K, 256K, 1M; from there on twice as much
+constexpr std::uint64_t kHeapLargeBytes = std::uint64_t{1} << 20;
 
 }  // namespace
 
@@ -51,7 +52,7 @@ std::span<std::uint8_t> Buffer::Inside::free_locked(std::size_t bytes) {
     case Stage::file:
       break;
   }
-  if (!scratch) scratch = budget.spares().take_scratch();
+  if (!scratch) return {};
   return {scratch.get(), std::min(bytes, kScratchBytes)};
 }
 
@@ -60,11 +61,16 @@ bool Buffer::Inside::grow_heap(std::uint64_t bytes) {
   std::uint64_t capacity = kHeapBytesMin;
   if (options.length) capacity = *options.length;
   while (capacity < total)
-    capacity <<= kHeapGrowthShift;
+    capacity <<= capacity < kHeapLargeBytes ? kHeapGrowthShift : 1;
   capacity = std::min(capacity, options.overflow_threshold);
-  auto share = MemoryShare::take(budget, capacity);
-  if (!share) return false;
-  auto larger = std::make_shared<HeapBlock>(*std::move(share));
+  // Near a limit with less to spare.
+  std::uint64_t spare = capacity - total;
+  std::shared_ptr<HeapBlock> larger = HeapBlock::make(budget, capacity);
+  while (!larger && spare > 0) {
+    spare /= 4;
+    larger = HeapBlock::make(budget, total + spare);
+  }
+  if (!larger) return false;
   if (heap) std::memcpy(larger->data(), heap->data(), end_of_content);
   Doomed left;
   const MutexLock lock(mutex);

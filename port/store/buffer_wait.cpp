@@ -149,10 +149,18 @@ void Buffer::wake_all() noexcept {
   Effects effects;
   {
     const MutexLock lock(inside_->mutex);
-    inside_->waits_for_room = false;  // the budget calls this too
     inside_->changes.fetch_add(1);
-    inside_->settle_locked(effects);
     effects.wake = true;
+  }
+  inside_->carry_out(effects);
+}
+
+void Buffer::room_came() noexcept {
+  Effects effects;
+  {
+    const MutexLock lock(inside_->mutex);
+    inside_->waits_for_room = false;
+    inside_->settle_locked(effects);
   }
   inside_->carry_out(effects);
 }

@@ -19,10 +19,10 @@ void Buffer::Inside::take_slot_locked() {
 }
 
 void Buffer::Inside::give_slot() {
-  if (scratch) budget.spares().give_scratch(std::move(scratch));
   Effects effects;
   for (;;) {
-    std::vector<Bytes> more;
+    if (scratch) budget.spares().give_scratch(std::move(scratch));
+    std::vector<Payload> more;
     {
       const MutexLock lock(mutex);
       more.swap(backlog);
@@ -34,8 +34,8 @@ void Buffer::Inside::give_slot() {
         break;
       }
     }
-    for (const Bytes& bytes : more)
-      append_all(bytes);
+    for (const Payload& bytes : more)
+      append_all(bytes.view());
   }
   carry_out(effects);
 }
@@ -47,6 +47,7 @@ std::span<std::uint8_t> Buffer::Inside::room_for(std::size_t bytes) {
   std::span<std::uint8_t> room;
   for (bool done = false; !done;) {
     Move move = Move::none;
+    if (file && !scratch) scratch = budget.spares().take_scratch();
     {
       const MutexLock lock(mutex);
       if (state != BufferState::open) break;
@@ -58,6 +59,7 @@ std::span<std::uint8_t> Buffer::Inside::room_for(std::size_t bytes) {
       move = move_for_locked(bytes);
       if (move == Move::none) {
         room = free_locked(bytes);
+        if (room.empty()) leave_open_locked(BufferState::no_space, effects);
         break;
       }
     }
@@ -141,15 +143,21 @@ void Buffer::commit(std::size_t bytes) {
 
 void Buffer::append(ByteView bytes) {
   Inside& inside = *inside_;
+  Effects effects;
+  bool later = false;
   {
     const MutexLock lock(inside.mutex);
     if (inside.state != BufferState::open || inside.end_wanted) return;
-    if (inside.writing) {
-      inside.backlog.emplace_back(bytes.begin(), bytes.end());
-      return;
+    later = std::exchange(inside.writing, true);
+    if (later) {
+      auto kept = Payload::copy_of(bytes);
+      if (kept.ok())
+        inside.backlog.push_back(std::move(kept).value());
+      else
+        inside.leave_open_locked(BufferState::no_space, effects);
     }
-    inside.writing = true;
   }
+  if (later) return inside.carry_out(effects);
   inside.append_all(bytes);
   inside.give_slot();
 }
@@ -189,6 +197,8 @@ void Buffer::writer_waits() {
       inside.read_when_told = inside.read;
       inside.settle_locked(effects);
     }
+    if (!effects.credit && !inside.telling && inside.starves_locked())
+      inside.leave_open_locked(BufferState::no_space, effects);
   }
   inside.carry_out(effects);
 }

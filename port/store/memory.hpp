@@ -8,21 +8,29 @@
 #include <memory>
 #include <utility>
 
+#include "core/allocate.hpp"
 #include "store/budget.hpp"
 
 namespace pyport::store {
 
 class HeapBlock {
  public:
-  explicit HeapBlock(MemoryShare share)
-      : share_(std::move(share)),
-        bytes_(std::make_unique_for_overwrite<std::uint8_t[]>(share_.bytes())) {}
+  HeapBlock(MemoryShare share, HeapBytes bytes) noexcept
+      : share_(std::move(share)), bytes_(std::move(bytes)) {}
+  // Null: the budget or the system has not so much.
+  [[nodiscard]] static std::shared_ptr<HeapBlock> make(Budget& budget, std::uint64_t bytes) {
+    auto share = MemoryShare::take(budget, bytes);
+    if (!share) return nullptr;
+    HeapBytes memory = allocate_bytes(bytes);
+    if (!memory) return nullptr;
+    return std::make_shared<HeapBlock>(*std::move(share), std::move(memory));
+  }
   [[nodiscard]] std::uint8_t* data() const noexcept { return bytes_.get(); }
   [[nodiscard]] std::size_t capacity() const noexcept { return share_.bytes(); }
 
  private:
   const MemoryShare share_;
-  const std::unique_ptr<std::uint8_t[]> bytes_;
+  const HeapBytes bytes_;
 };
 
 // The byte at a position is at data()[position % capacity()], and capacity() bytes from there on

@@ -36,7 +36,7 @@ Scratch Spares::take_scratch() {
       return scratch;
     }
   }
-  return std::make_unique_for_overwrite<std::uint8_t[]>(kScratchBytes);
+  return allocate_bytes(kScratchBytes);
 }
 
 void Spares::give_scratch(Scratch scratch) noexcept {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "core/allocate.hpp"
 #include "core/result.hpp"
 #include "sys/mapping.hpp"
 #include "sys/mutex.hpp"
@@ -19,7 +20,7 @@ inline constexpr std::size_t kSpareRingCountMax = 4;
 inline constexpr std::size_t kScratchBytes = std::size_t{256} << 10;
 inline constexpr std::size_t kSpareScratchCountMax = 4;
 
-using Scratch = std::unique_ptr<std::uint8_t[]>;
+using Scratch = HeapBytes;
 
 class Spares {
  public:
@@ -31,7 +32,7 @@ class Spares {
   // `bytes` mapped twice, see map_twice(). The content is arbitrary.
   [[nodiscard]] Result<Mapping> take_ring(std::size_t bytes) PYPORT_EXCLUDES(mutex_);
   void give_ring(Mapping ring) noexcept PYPORT_EXCLUDES(mutex_);
-  // kScratchBytes.
+  // kScratchBytes; null: the system has no memory.
   [[nodiscard]] Scratch take_scratch() PYPORT_EXCLUDES(mutex_);
   void give_scratch(Scratch scratch) noexcept PYPORT_EXCLUDES(mutex_);
 

@@ -58,8 +58,12 @@ TEST_CASE("move: a reader that goes back while a ring is made finds what is ther
   // More than the ring takes, from a heap block or a file.
   std::uint64_t content = 0;
   std::uint64_t threshold = 0;
-  SUBCASE("out of a heap block") { content = threshold = 1 << 20; }
-  SUBCASE("out of a file") { content = 1 << 20; }
+  SUBCASE("out of a heap block") {
+    content = threshold = 1 << 20;
+  }
+  SUBCASE("out of a file") {
+    content = 1 << 20;
+  }
   for (int round = 0; round < 100; ++round) {
     test::NotedEvents events;
     store::Budget budget({});

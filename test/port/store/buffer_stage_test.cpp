@@ -223,6 +223,23 @@ TEST_CASE("fault: a file that cannot grow any more keeps every byte it has") {
   CHECK(f.wait(Need::some) == Wait::ended);
 }
 
+TEST_CASE("fault: a full disk leaves no wait of a loop untold") {
+  BufferFixture f(BufferFixture::seekable());
+  const auto notifier =
+      std::make_shared<store::Notifier>(store::Notifier::open_descriptor().value());
+  f.write(2 * kThreshold);
+  REQUIRE(f.read(2 * kThreshold));
+  f.buffer->add_waiter(notifier, 1, Need::some, 0);  // the bytes that are stored end it
+  f.buffer->add_waiter(notifier, 2, Need::end, 0);   // that no more come does
+  {
+    const FileLimit limit(3 * kThreshold);
+    f.write(2 * kThreshold);
+  }
+  std::vector<std::uint64_t> told = notifier->take();
+  std::sort(told.begin(), told.end());
+  CHECK(told == std::vector<std::uint64_t>{1, 2});
+}
+
 std::size_t count_in(const char* directory) {
   std::size_t count = 0;
   DIR* const open = ::opendir(directory);
