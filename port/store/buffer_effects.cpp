@@ -62,7 +62,8 @@ bool Buffer::Inside::starves_locked() {
   }
   const std::uint64_t stays = options.retain == Retain::all ? written : written - pins.oldest(read);
   if (stays + needed > budget.bytes_max()) return true;
-  if (std::exchange(gifts_seen, budget.gift_count()) != gifts_seen) waits_in_vain = 0;
+  const std::uint64_t gifts = budget.gift_count();
+  if (std::exchange(gifts_seen, gifts) != gifts) waits_in_vain = 0;
   return ++waits_in_vain >= kWaitsInVainMax;
 }
 
