@@ -327,7 +327,7 @@ close_at({Link, Socket}, Cells) ->
             Bytes = byte_size(Close),
             Link ! {buffer_write, pyport_cells:key(Cells),
                     [<<Bytes:32>>, Close], Bytes + 4},
-            _ = pyport_lane:casts(Link, 0),
+            _ = pyport_lane:casts(Link, Bytes - ?HEADER_BYTES),
             woken(Link, Number);
         lane ->
             _ = gen_tcp:send(Socket, Close),

@@ -33,6 +33,7 @@ all() ->
      a_large_call_waits_for_the_buffers_of_others,
      a_writer_of_small_buffers_comes_back_to_the_link,
      writers_that_live_shortly_are_held_together,
+     what_was_cast_and_read_is_not_counted,
      what_was_cast_to_a_dead_program_is_not_counted,
      a_process_keeps_nothing_of_links_that_ended,
      a_caller_that_dies_in_a_barrier_leaves_nothing,
@@ -121,7 +122,7 @@ without_a_threshold_there_is_no_bulk_lane(Config) ->
     Held = [Piece, Piece, Piece, <<"ping">>],
     Expected = words([<<"link-new-1-", (new_bytes(Buffer))/binary>>]
                      ++ Held ++ Held
-                     ++ [Piece, Piece, <<"link-close-1-8">>]),
+                     ++ [Piece, Piece, <<"link-close-1-8">>, <<"ping">>]),
     Expected = seen(Config).
 
 %% doc: the bytes of both lanes are counted together.
@@ -271,6 +272,18 @@ writers_that_live_shortly_are_held_together(Config) ->
     ok.
 
 %% doc: neither what it had read but not answered, nor what came too late.
+%% doc: as much is counted down as was counted up, closes included.
+what_was_cast_and_read_is_not_counted(Config) ->
+    {Link, _} = place(Config),
+    Casts = pyport_lanes:casts(Link),
+    [begin
+         Buffer = buffer(Config, #{}),
+         ok = py_buffer:write(Buffer, noise(100)),
+         ok = py_buffer:close(Buffer)
+     end || _ <- lists:seq(1, 10)],
+    {ok, pong} = pyport_link:control(Link, ping, none, infinity),
+    true = pyport_lanes:count_up(Casts, 0) =:= pyport_lanes:weight(0).
+
 what_was_cast_to_a_dead_program_is_not_counted(Config) ->
     {Link, _} = place(Config),
     Casts = pyport_lanes:casts(Link),
