@@ -259,7 +259,7 @@ awake(Reply, Link, Number) ->
     end.
 
 %% One piece, within the credit.
--spec send(iodata(), pos_integer(), place(), buffer()) -> result().
+-spec send([binary()], pos_integer(), place(), buffer()) -> result().
 send(Data, Bytes, {Link, Socket} = Place, Cells) ->
     Lane = pyport_lane:for_buffer(Link, Socket, Cells, Bytes),
     send_on(Lane, Data, Bytes, Place, Cells).

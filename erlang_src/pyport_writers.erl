@@ -40,7 +40,8 @@ enter(Link, Number) ->
     case atomics:get(Flag, ?WATCHED) of
         0 ->
             ok = atomics:put(Flag, ?WATCHED, 1),
-            Link ! {writer, self(), Flag};
+            Link ! {writer, self(), Flag},
+            ok;
         1 ->
             ok
     end,
