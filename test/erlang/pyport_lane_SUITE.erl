@@ -276,13 +276,11 @@ writers_that_live_shortly_are_held_together(Config) ->
 what_was_cast_and_read_is_not_counted(Config) ->
     {Link, _} = place(Config),
     Casts = pyport_lanes:casts(Link),
-    [begin
-         Buffer = buffer(Config, #{}),
-         ok = py_buffer:write(Buffer, noise(100)),
-         ok = py_buffer:close(Buffer)
-     end || _ <- lists:seq(1, 10)],
+    Buffer = buffer(Config, #{}),
+    ok = py_buffer:write(Buffer, noise(100)),
+    ok = py_buffer:close(Buffer),
     {ok, pong} = pyport_link:control(Link, ping, none, infinity),
-    true = pyport_lanes:count_up(Casts, 0) =:= pyport_lanes:weight(0).
+    0 = pyport_lanes:count_up(Casts, 0) - pyport_lanes:weight(0).
 
 what_was_cast_to_a_dead_program_is_not_counted(Config) ->
     {Link, _} = place(Config),
