@@ -272,7 +272,6 @@ writers_that_live_shortly_are_held_together(Config) ->
     ok.
 
 %% doc: neither what it had read but not answered, nor what came too late.
-%% doc: as much is counted down as was counted up, closes included.
 what_was_cast_and_read_is_not_counted(Config) ->
     {Link, _} = place(Config),
     Casts = pyport_lanes:casts(Link),
