@@ -24,7 +24,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (head.value().term_offset > message.value().size()) std::abort();
     if (head.value().op != pyport::wire::Op::buffer_new) continue;
     const auto body = message.value().subspan(head.value().term_offset);
-    const auto made = pyport::wire::parse_buffer_new(body);
+    auto made = pyport::wire::parse_buffer_new(body);
     if (made.ok() && made.value().reference.empty()) std::abort();
   }
   return 0;
