@@ -22,7 +22,8 @@ using store::Buffer;
 // Closing and unmapping a file of so many bytes takes longer than handing the GIL over.
 constexpr std::uint64_t kCloseWithoutGil = std::uint64_t{16} << 20;
 
-// The content may die here.
+// The content may die here, while the caller does not hold the GIL.
+// NOLINTNEXTLINE(performance-unnecessary-value-param) -- taken over, so that it dies here
 void let_go(std::shared_ptr<Buffer> buffer, store::Buffers* registry) {
   if (registry != nullptr) registry->released(buffer);
 }

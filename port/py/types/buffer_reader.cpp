@@ -221,19 +221,22 @@ PyObject* BufferReader::from_store(ByteView bytes) {
   return made;
 }
 
+PyObject* BufferReader::read_what_is_there(std::size_t max) {
+  if (claimed() >= max) return from_claim(max);
+  settle();
+  if (max <= kClaimedReadMax) {
+    if (!claim() || claimed() == 0) return nullptr;
+    return from_claim(std::min(max, claimed()));
+  }
+  const auto pin = look(max);
+  return pin && !pin->bytes().empty() ? from_store(pin->bytes()) : nullptr;
+}
+
 PyObject* BufferReader::read(std::size_t max, Mode mode) {
   if (refused_in_forked_child()) return nullptr;
   for (;;) {
-    if (claimed() >= max) return from_claim(max);
-    settle();
-    if (max <= kClaimedReadMax) {
-      if (!claim()) return nullptr;
-      if (claimed() != 0) return from_claim(std::min(max, claimed()));
-    } else {
-      const auto pin = look(max);
-      if (!pin) return nullptr;
-      if (!pin->bytes().empty()) return from_store(pin->bytes());
-    }
+    PyObject* const made = read_what_is_there(max);
+    if (made != nullptr || PyErr_Occurred() != nullptr) return made;
     switch (await(Need::some, 0, mode)) {
       case Readiness::ready:
         continue;

@@ -95,6 +95,8 @@ class BufferReader {
   [[nodiscard]] PyObject* from_claim(std::size_t bytes) PYPORT_REQUIRES(gil);
   void advance(std::size_t bytes) PYPORT_REQUIRES(gil);
   [[nodiscard]] PyObject* from_store(ByteView bytes) PYPORT_REQUIRES(gil);
+  // Up to `max` bytes, not 0. Null without an exception: there is nothing now.
+  [[nodiscard]] PyObject* read_what_is_there(std::size_t max) PYPORT_REQUIRES(gil);
   [[nodiscard]] PyObject* at_end() PYPORT_REQUIRES(gil);
 
   const std::shared_ptr<store::Buffer> buffer_;

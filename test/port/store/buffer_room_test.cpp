@@ -6,7 +6,6 @@ namespace {
 using namespace pyport;  // NOLINT(google-build-using-namespace) -- a test
 using store::Buffer;
 using store::Notifier;
-using test::belongs;
 using test::BufferFixture;
 using test::kThreshold;
 using test::kWindow;
