@@ -87,8 +87,12 @@ inline void put_u64(Bytes& out, std::uint64_t value) {
   out.resize(at + sizeof value);
   store_u64(out.data() + at, value);
 }
+// Not insert(): with an allocator of its own a vector copies byte by byte.
 inline void put_bytes(Bytes& out, ByteView bytes) {
-  out.insert(out.end(), bytes.begin(), bytes.end());
+  if (bytes.empty()) return;
+  const std::size_t at = out.size();
+  out.resize(at + bytes.size());
+  std::memcpy(out.data() + at, bytes.data(), bytes.size());
 }
 
 // The same memory under another type; lives as long as the argument's.

@@ -98,7 +98,7 @@ Bytes make_answer(Op op, std::uint64_t id, ByteView term) {
 void put_output(Bytes& out, std::uint64_t context, Stream stream, ByteView text) {
   put_answer_header(out, Op::output, context);
   out.push_back(static_cast<std::uint8_t>(stream));
-  out.insert(out.end(), text.begin(), text.end());
+  put_bytes(out, text);
 }
 
 Bytes make_credit(std::uint64_t number, std::uint64_t up_to) {
