@@ -202,14 +202,7 @@ drop(Left) ->
         spawn_monitor(fun() -> use() end)
      || _ <- lists:seq(1, ?MANY_AT_ONCE)
     ],
-    lists:foreach(
-        fun({Pid, Ref}) ->
-            receive
-                {'DOWN', Ref, process, Pid, normal} -> ok
-            end
-        end,
-        Owners
-    ),
+    ok = bench_wait:ended(Owners),
     drop(Left - ?MANY_AT_ONCE).
 
 -spec use() -> ok.

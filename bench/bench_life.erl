@@ -89,14 +89,7 @@ parallel() ->
 compute_ms(Contexts) ->
     {Ms, ok} = timed_ms(fun() ->
         Workers = [spawn_monitor(fun() -> compute(Ctx) end) || Ctx <- Contexts],
-        lists:foreach(
-            fun({Pid, Ref}) ->
-                receive
-                    {'DOWN', Ref, process, Pid, normal} -> ok
-                end
-            end,
-            Workers
-        )
+        bench_wait:ended(Workers)
     end),
     Ms.
 

@@ -125,14 +125,7 @@ soak_calls(Count) ->
         spawn_monitor(fun() -> soak_caller(Each, mixed_terms()) end)
      || _ <- lists:seq(1, ?SOAK_CALLERS)
     ],
-    lists:foreach(
-        fun({Pid, Ref}) ->
-            receive
-                {'DOWN', Ref, process, Pid, normal} -> ok
-            end
-        end,
-        Callers
-    ).
+    bench_wait:ended(Callers).
 
 -spec soak_caller(non_neg_integer(), [term(), ...]) -> ok.
 soak_caller(0, _) ->
