@@ -24,6 +24,7 @@
 #include "store/budget.hpp"
 #include "store/interrupt.hpp"
 #include "store/notifier.hpp"
+#include "store/wait_list.hpp"
 #include "sys/clock.hpp"
 
 namespace pyport::store {
@@ -116,7 +117,7 @@ class Buffer final : public Waitable,
     line,  // a newline
     end,   // the end of the content (of the announced length, if there is one)
   };
-  enum class Wait : std::uint8_t { ready, ended, interrupted, timed_out };
+  using Wait = store::Wait;
   // Blocks (never with the GIL) until `need` holds within `max` bytes from the read position
   // (ready), nothing more can come (ended: what there is may be less), or the wait is broken off.
   // `max` 0 is no limit; `max` bytes satisfy every need. Whole content makes Need::end ready;

@@ -1,0 +1,168 @@
+// A channel: a queue of messages for Python, and the sending half of one for Erlang.
+//
+// To Python. Whoever reads the link puts messages in, as received bytes: those that came together
+// in one copy, large ones in the memory they were received in. What a message costs does not depend
+// on how many are queued. Threads of Python take them; who waits is served in turn: a message that
+// was promised to a waiting thread is not taken by one that comes later.
+//
+// To Erlang. Python takes a place for a message within the window before it sends it; the BEAM says
+// what was taken there.
+//
+// Ends. After close() nothing is sent to Erlang any more; what Erlang sent before it knew is still
+// read. After end() the queue is read to its end. A closed channel tells the BEAM so once, behind
+// the last message to Erlang.
+//
+// Any thread; nothing here takes the GIL, and only wait() and wait_for_room() block: never with the
+// GIL. The mutex is a leaf: events are told and memory is freed outside it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "core/bytes.hpp"
+#include "core/payload.hpp"
+#include "store/interrupt.hpp"
+#include "store/notifier.hpp"
+#include "store/wait_list.hpp"
+#include "sys/clock.hpp"
+#include "sys/sleep.hpp"
+
+namespace pyport::store {
+
+enum class ChannelKind : std::uint8_t { terms = 0, bytes = 1 };
+
+struct ChannelOptions {
+  ChannelKind kind = ChannelKind::terms;
+  std::uint64_t bytes_max = 0;  // of each queue; 0: only the budget bounds it
+};
+
+// What the BEAM is told. Called without a mutex, by whichever thread caused it, which may hold the
+// GIL: implementations queue and never block.
+class ChannelEvents {
+ public:
+  virtual ~ChannelEvents() = default;
+  // Python has taken messages of `taken` bytes in all.
+  virtual void credit(std::uint64_t number, std::uint64_t taken) noexcept = 0;
+  // Nothing more is sent to Erlang. `by_python`: nobody in the BEAM closed it before.
+  virtual void closed(std::uint64_t number, bool by_python) noexcept = 0;
+  // The channel left the registry by itself.
+  virtual void forgotten(std::uint64_t number) noexcept = 0;
+  // Python waits for room: the BEAM is to tell what was taken. 0: of every channel.
+  virtual void want(std::uint64_t number) noexcept = 0;
+  // The queues to Python hold more than the budget allows, or not any more.
+  virtual void pressure(bool on) noexcept = 0;
+};
+
+// What all channels of the process hold: memory of the queues to Python, and sizes of what is on
+// its way to Erlang. Each is bounded by bytes_max.
+class ChannelBudget;  // store/channel_budget.hpp
+
+// How a side learns what the other has taken without a message for each: at once what it asks for,
+// else in steps.
+[[nodiscard]] constexpr std::uint64_t credit_step(std::uint64_t bytes_max) noexcept {
+  constexpr std::uint64_t kMax = std::uint64_t{1} << 20;
+  return bytes_max == 0 || bytes_max / 4 > kMax ? kMax : bytes_max / 4 + 1;
+}
+
+inline constexpr std::uint64_t kTotalNone = ~std::uint64_t{0};  // of end(): nothing more comes
+
+class Channel final : public Waitable, public std::enable_shared_from_this<Channel> {
+ public:
+  // As Buffer's: `reference` is the term of the Erlang reference without its version byte, empty
+  // for a channel that has none. Budget and events outlive it.
+  Channel(std::uint64_t number,
+          const ChannelOptions& options,
+          ChannelBudget& budget,
+          ChannelEvents& events,
+          Bytes reference = {});
+  Channel(const Channel&) = delete;
+  Channel& operator=(const Channel&) = delete;
+  ~Channel() override;
+
+  // --- to Python: whoever reads a lane ---
+
+  // `entries` are one or more messages as they stand in a batch, all for this channel: *(length:32
+  // header/9 bytes message). `undecoded` protects what the messages refer to (Buffers::undecoded)
+  // until they are taken; may be null.
+  void append(ByteView entries, std::size_t count, std::shared_ptr<const void> undecoded);
+  // One message in memory of its own; it begins at `offset`.
+  void append(Payload memory, std::size_t offset, std::shared_ptr<const void> undecoded);
+  // The BEAM sends no more than `total` weights in all (docs/protocol.md), or, with kTotalNone, no
+  // more than has come.
+  void end(std::uint64_t total);
+  // The BEAM asks for what it was not told yet.
+  void wanted();
+
+  // --- to Python: whoever takes ---
+
+  // A message that was taken: its bytes live as long as this.
+  struct Taken {
+    ByteView bytes;
+    std::shared_ptr<const void> memory;  // owners: this, the queue and other messages beside it
+  };
+  // Nullopt: nothing is there that was not promised to others; ended() says whether more can come.
+  [[nodiscard]] std::optional<Taken> try_take();
+  [[nodiscard]] bool ended();
+  // Blocks until a message is there for this thread (ready: `taken` has it), the end, `until` or an
+  // interrupt. Threads are served in the order in which they came. `point` may be null; with one
+  // the channel must be owned by a shared_ptr. `sleep` is how the thread sleeps.
+  Wait wait(Taken& taken,
+            TimePoint until,
+            InterruptPoint* point,
+            const std::shared_ptr<Sleep>& sleep);
+
+  // One wait of an event loop: `notifier` gets `token` once when there is a message or the end; at
+  // once if there is already. Notified one for each message, in turn. Nothing is promised: another
+  // may take it first. Owners of the notifier: its loop and, until then, the channel.
+  void add_waiter(const std::shared_ptr<Notifier>& notifier, std::uint64_t token);
+  // False: the token was given already; who does not use it calls pass_on().
+  bool forget_waiter(const Notifier& notifier, std::uint64_t token);
+  // A wait of a loop was told of a message and does not take it: the next one is told.
+  void pass_on();
+
+  // --- to Erlang: whoever sends ---
+
+  enum class Room : std::uint8_t { taken, full, closed, too_large };
+  // Takes a place for a message of `size` bytes. taken: the caller sends it (queues it on the link)
+  // and calls sent(). too_large: more than bytes_max, it never fits.
+  [[nodiscard]] Room take_room(std::size_t size);
+  void sent();
+  // Blocks until take_room() may have another answer, or as wait().
+  Wait wait_for_room(std::size_t size,
+                     TimePoint until,
+                     InterruptPoint* point,
+                     const std::shared_ptr<Sleep>& sleep);
+  // The BEAM's processes have taken messages of `taken` bytes in all.
+  void credit(std::uint64_t taken);
+
+  // --- both ---
+
+  // Python closes it, both ways.
+  void close();
+  // close() or end() was called: nothing is sent to Erlang any more.
+  [[nodiscard]] bool closed();
+  void wake_all() noexcept override;
+
+  struct Status {
+    std::uint64_t messages = 0;  // queued for Python
+    std::uint64_t size = 0;      // their bytes
+    std::uint64_t taken = 0;     // bytes that Python has taken so far
+    std::uint64_t outgoing = 0;  // bytes sent to Erlang so far
+    bool closed = false;         // Python gets no more than what is queued
+  };
+  [[nodiscard]] Status status();
+  [[nodiscard]] const ChannelOptions& options() const noexcept { return options_; }
+  [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
+  [[nodiscard]] ByteView reference() const noexcept { return reference_; }
+
+ private:
+  struct Inside;  // store/channel_inside.hpp
+  const std::uint64_t number_;
+  const ChannelOptions options_;
+  const Bytes reference_;
+  std::unique_ptr<Inside> inside_;
+};
+
+}  // namespace pyport::store

@@ -1,0 +1,27 @@
+#include "sys/sleep.hpp"
+
+#include <algorithm>
+#include <thread>
+
+namespace pyport {
+
+void ThreadSleep::sleep(const std::atomic<bool>& over, TimePoint until) {
+  const TimePoint spin_until = std::min(until, Clock::now() + spin_);
+  while (!over.load() && Clock::now() < spin_until)
+    std::this_thread::yield();
+  const MutexLock lock(mutex_);
+  while (!over.load() && Clock::now() < until) {
+    if (until == kNever)
+      changed_.wait(mutex_);
+    else
+      changed_.wait_until(mutex_, until);
+  }
+}
+
+void ThreadSleep::wake() noexcept {
+  // Under the mutex: a thread that has looked at `over` and not yet slept would miss it.
+  const MutexLock lock(mutex_);
+  changed_.notify_one();
+}
+
+}  // namespace pyport
