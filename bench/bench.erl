@@ -29,9 +29,9 @@ chosen(["all"]) ->
     run(benchmarks());
 chosen(Names) ->
     Known = benchmarks(),
-    case [Name || Name <- Names, not lists:keymember(Name, 1, Known)] of
+    case [Name || Name <- Names, not is_known(Name, Known)] of
         [] ->
-            run([E || {Name, _} = E <- Known, lists:member(Name, Names)]);
+            run([E || {Name, _} = E <- Known, is_wanted(Name, Names)]);
         [Unknown | _] ->
             All = lists:join(" ", [Name || {Name, _} <- Known]),
             io:format(standard_error, "no benchmark ~ts; there are: ~ts~n", [
@@ -39,6 +39,16 @@ chosen(Names) ->
             ]),
             64
     end.
+
+-spec is_known(string(), [entry()]) -> boolean().
+is_known(Wanted, Known) ->
+    lists:any(fun({Name, _}) -> is_wanted(Name, [Wanted]) end, Known).
+
+%% `channels' stands for all of `channels-...'.
+-spec is_wanted(string(), [string()]) -> boolean().
+is_wanted(Name, Names) ->
+    [Group | _] = string:split(Name, "-"),
+    lists:member(Name, Names) orelse lists:member(Group, Names).
 
 -spec benchmarks() -> [entry()].
 benchmarks() ->
@@ -52,6 +62,13 @@ benchmarks() ->
         {"bodies", fun bench_buffers:bodies/0},
         {"bounded", fun bench_buffers_held:bounded/0},
         {"many", fun bench_buffers_held:many/0},
+        {"channels-rate", fun bench_channels:rate/0},
+        {"channels-many", fun bench_channels:many/0},
+        {"channels-queued", fun bench_channels:queued/0},
+        {"channels-ping", fun bench_channels_trip:ping/0},
+        {"channels-back", fun bench_channels_back:back/0},
+        {"channels-bytes", fun bench_channels:bytes/0},
+        {"channels-async", fun bench_channels_trip:async/0},
         {"parallel", fun bench_life:parallel/0},
         {"restart", fun bench_life:restart/0},
         {"memory", fun bench_life:memory/0},

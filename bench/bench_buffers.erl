@@ -3,8 +3,8 @@
 -module(bench_buffers).
 
 -export([stream/0, bodies/0]).
-%% bench_buffers_held
--export([start/0, through/3, write/3, now_us/0]).
+%% bench_buffers_held, bench_channels
+-export([start/0, through/3, write/3, now_us/0, bare_lane/2]).
 
 -define(STREAM_BYTES, (256 bsl 20)).
 -define(STREAM_RUNS, 5).

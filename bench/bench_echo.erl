@@ -3,7 +3,7 @@
 
 -export([open/1, close/1, round_trip/2]).
 
--spec open(block | spin) -> port().
+-spec open(block | spin | sink) -> port().
 open(Mode) ->
     Program = filename:absname("build/bench/echo_port"),
     Options = [

@@ -1,5 +1,8 @@
 // The bare echo that pyport is measured against: packets from descriptor 3 go back on 4 as they
 // came. `echo_port block` sleeps in read; `echo_port spin` tries for 50 microseconds first.
+// `echo_port sink` throws packets away and sends one with the number of megabytes, 32 bits, when it
+// has read another whole one.
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -50,11 +53,27 @@ static int write_all(const char* data, size_t count) {
   return 0;
 }
 
+static int sink(char* buffer) {
+  uint64_t total = 0;
+  uint32_t told = 0;
+  for (;;) {
+    const ssize_t count = read(kIn, buffer, kBufferBytes);
+    if (count == 0) return 0;
+    if (count < 0 && errno != EINTR) return 1;
+    if (count > 0) total += (uint64_t)count;
+    if (total >> 20 == told) continue;
+    told = (uint32_t)(total >> 20);
+    const uint32_t packet[2] = {htonl(sizeof told), htonl(told)};
+    if (write_all((const char*)packet, sizeof packet) != 0) return 1;
+  }
+}
+
 int main(int argc, char** argv) {
   static char buffer[kBufferBytes];
+  if (argc == 2 && strcmp(argv[1], "sink") == 0) return sink(buffer);
   const int spin = argc == 2 && strcmp(argv[1], "spin") == 0;
   if (!spin && !(argc == 2 && strcmp(argv[1], "block") == 0)) {
-    fputs("usage: echo_port block|spin\n", stderr);
+    fputs("usage: echo_port block|spin|sink\n", stderr);
     return 64;
   }
   if (spin) fcntl(kIn, F_SETFL, fcntl(kIn, F_GETFL) | O_NONBLOCK);
