@@ -23,6 +23,7 @@
 
 #include "core/bytes.hpp"
 #include "core/payload.hpp"
+#include "store/budget.hpp"
 #include "store/interrupt.hpp"
 #include "store/notifier.hpp"
 #include "store/wait_list.hpp"
@@ -66,9 +67,14 @@ class ChannelBudget;  // store/channel_budget.hpp
   return bytes_max == 0 || bytes_max / 4 > kMax ? kMax : bytes_max / 4 + 1;
 }
 
+// What stands before a message in a batch: its length, and operation and number, which it counts.
+inline constexpr std::size_t kEntryHeadBytes = 4 + 1 + 8;
+
 inline constexpr std::uint64_t kTotalNone = ~std::uint64_t{0};  // of end(): nothing more comes
 
-class Channel final : public Waitable, public std::enable_shared_from_this<Channel> {
+class Channel final : public Waitable,
+                      public RoomWaiter,
+                      public std::enable_shared_from_this<Channel> {
  public:
   // As Buffer's: `reference` is the term of the Erlang reference without its version byte, empty
   // for a channel that has none. Budget and events outlive it.
@@ -114,8 +120,9 @@ class Channel final : public Waitable, public std::enable_shared_from_this<Chann
             const std::shared_ptr<Sleep>& sleep);
 
   // One wait of an event loop: `notifier` gets `token` once when there is a message or the end; at
-  // once if there is already. Notified one for each message, in turn. Nothing is promised: another
-  // may take it first. Owners of the notifier: its loop and, until then, the channel.
+  // once if there is already. Notified one for each message, in turn, behind the threads that wait.
+  // Nothing is promised: another may take it first. Owners of the notifier: its loop and, until
+  // then, the channel.
   void add_waiter(const std::shared_ptr<Notifier>& notifier, std::uint64_t token);
   // False: the token was given already; who does not use it calls pass_on().
   bool forget_waiter(const Notifier& notifier, std::uint64_t token);
@@ -126,10 +133,11 @@ class Channel final : public Waitable, public std::enable_shared_from_this<Chann
 
   enum class Room : std::uint8_t { taken, full, closed, too_large };
   // Takes a place for a message of `size` bytes. taken: the caller sends it (queues it on the link)
-  // and calls sent(). too_large: more than bytes_max, it never fits.
+  // and calls sent(). too_large: more than bytes_max or the budget, it never fits. full: the BEAM
+  // was asked to tell what was taken there, if it was not just before.
   [[nodiscard]] Room take_room(std::size_t size);
   void sent();
-  // Blocks until take_room() may have another answer, or as wait().
+  // Blocks until take_room() may have another answer (ready; ended: it is closed), or as wait().
   Wait wait_for_room(std::size_t size,
                      TimePoint until,
                      InterruptPoint* point,
@@ -144,6 +152,7 @@ class Channel final : public Waitable, public std::enable_shared_from_this<Chann
   // close() or end() was called: nothing is sent to Erlang any more.
   [[nodiscard]] bool closed();
   void wake_all() noexcept override;
+  void room_came() noexcept override;
 
   struct Status {
     std::uint64_t messages = 0;  // queued for Python

@@ -80,10 +80,10 @@ TEST_CASE("message: a header cut short is an error, at every byte") {
 }
 
 TEST_CASE("message: an operation nobody knows is named") {
-  const Bytes bytes(26, 0x33);
+  const Bytes bytes(26, 0x55);
   const auto message = parse_message(bytes);
   REQUIRE_FALSE(message.ok());
-  CHECK(message.error().detail == "unknown operation 51");
+  CHECK(message.error().detail == "unknown operation 85");
 }
 
 }  // namespace

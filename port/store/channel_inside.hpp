@@ -1,0 +1,195 @@
+// What channel*.cpp share. Nobody else includes this.
+//
+// A member function that changes something collects in `Effects` what has to happen without the
+// mutex; carry_out() does it.
+//
+// Threads that wait and messages. A message that comes while threads wait is promised to the first
+// of them, which leaves the list; it takes a message when it runs. So while threads are in the list
+// every message that is queued is promised.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <list>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "store/channel.hpp"
+#include "store/channel_budget.hpp"
+#include "sys/mutex.hpp"
+
+namespace pyport::store {
+
+// Memory with messages: entries of a batch, or one message. Bytes behind `end` may be written while
+// others read messages before it.
+class MessageBlock {
+ public:
+  // Entries: so much of `memory` as they take is used.
+  MessageBlock(ChannelBudget& budget,
+               Payload memory,
+               ByteView entries,
+               std::shared_ptr<const void> undecoded)
+      : MessageBlock(budget, std::move(memory), 0, std::move(undecoded)) {
+    one_ = false;
+    end_ = 0;
+    put(entries);
+  }
+  // One message.
+  MessageBlock(ChannelBudget& budget,
+               Payload memory,
+               std::size_t offset,
+               std::shared_ptr<const void> undecoded)
+      : budget_(budget),
+        memory_(std::move(memory)),
+        begin_(offset),
+        end_(memory_.size()),
+        undecoded_(std::move(undecoded)) {
+    budget_.add_memory(memory_.size());
+  }
+  ~MessageBlock() { budget_.give_memory(memory_.size()); }
+  MessageBlock(const MessageBlock&) = delete;
+  MessageBlock& operator=(const MessageBlock&) = delete;
+
+  [[nodiscard]] std::size_t capacity() const noexcept { return memory_.size(); }
+
+  // --- with the channel's mutex, or before the channel has it ---
+
+  [[nodiscard]] bool has_room(std::size_t bytes) const noexcept {
+    return !one_ && memory_.size() - end_ >= bytes;
+  }
+  // REQUIRES: has_room().
+  void put(ByteView entries) noexcept {
+    std::memcpy(memory_.data() + end_, entries.data(), entries.size());
+    end_ += entries.size();
+  }
+  // The first message, which is taken. REQUIRES: not drained().
+  [[nodiscard]] ByteView take() noexcept {
+    if (one_) return memory_.view().subspan(std::exchange(begin_, end_));
+    const std::size_t bytes = sizeof(std::uint32_t) + load_u32(memory_.view().data() + begin_);
+    const ByteView entry = memory_.view().subspan(begin_, bytes);
+    begin_ += bytes;
+    return entry.subspan(kEntryHeadBytes);
+  }
+  // Asked behind take(): an empty message in memory of its own begins at the end.
+  [[nodiscard]] bool drained() const noexcept { return begin_ == end_; }
+  // That of the first message that has one protects those behind it too.
+  void protect(const std::shared_ptr<const void>& undecoded) noexcept {
+    if (!undecoded_) undecoded_ = undecoded;
+  }
+
+ private:
+  ChannelBudget& budget_;
+  Payload memory_;
+  bool one_ = true;
+  std::size_t begin_;
+  std::size_t end_;
+  // Owners: the blocks and requests that came since the last drop, and the registry.
+  std::shared_ptr<const void> undecoded_;
+};
+
+enum class ClosedFirst : std::uint8_t { by_python, by_erlang };
+
+struct Channel::Inside {
+  Inside(Channel& owner, ChannelBudget& the_budget, ChannelEvents& the_events)
+      : channel(owner), budget(the_budget), events(the_events) {}
+
+  struct LoopWait {
+    std::shared_ptr<Notifier> notifier;  // owners: its loop and, until it is told, the channel
+    std::uint64_t token;
+  };
+  struct Effects {
+    Wakes wakes;
+    std::list<LoopWait> fire;
+    std::optional<std::uint64_t> credit;
+    std::optional<std::uint64_t> want;
+    std::uint64_t room_back = 0;  // to the budget
+    std::optional<ClosedFirst> closed;
+  };
+  // What `need` of a waiter becomes when it has left its list.
+  static constexpr std::uint64_t kServed = ~std::uint64_t{0};
+
+  Channel& channel;
+  ChannelBudget& budget;
+  ChannelEvents& events;
+  Mutex mutex;
+
+  // To Python. Owners of a block: the queue and who has taken a message from it.
+  std::list<std::shared_ptr<MessageBlock>> blocks PYPORT_GUARDED_BY(mutex);
+  std::uint64_t messages PYPORT_GUARDED_BY(mutex) = 0;  // queued
+  std::uint64_t size PYPORT_GUARDED_BY(mutex) = 0;      // their bytes
+  std::uint64_t promised PYPORT_GUARDED_BY(mutex) = 0;  // of them
+  std::uint64_t received PYPORT_GUARDED_BY(mutex) = 0;  // the sum of weights
+  std::optional<std::uint64_t> total PYPORT_GUARDED_BY(mutex);
+  bool over PYPORT_GUARDED_BY(mutex) = false;  // nothing more comes
+  WaitList waiters PYPORT_GUARDED_BY(mutex);
+  std::list<LoopWait> loop_waits PYPORT_GUARDED_BY(mutex);
+
+  // What the BEAM knows of it.
+  std::uint64_t taken PYPORT_GUARDED_BY(mutex) = 0;
+  std::uint64_t told PYPORT_GUARDED_BY(mutex) = 0;
+  bool telling PYPORT_GUARDED_BY(mutex) = false;  // one thread tells, so that it only grows
+  bool asked PYPORT_GUARDED_BY(mutex) = false;    // for what is untold
+  bool waited PYPORT_GUARDED_BY(mutex) = false;   // for the next step, or the last message
+
+  // To Erlang.
+  std::uint64_t outgoing PYPORT_GUARDED_BY(mutex) = 0;  // sizes that took a place
+  std::uint64_t credited PYPORT_GUARDED_BY(mutex) = 0;  // of them, taken there
+  std::uint64_t sending PYPORT_GUARDED_BY(mutex) = 0;   // took a place and are not sent
+  std::optional<ClosedFirst> closed PYPORT_GUARDED_BY(mutex);
+  bool closed_told PYPORT_GUARDED_BY(mutex) = false;
+  WaitList room_waiters PYPORT_GUARDED_BY(mutex);
+  std::optional<TimePoint> want_told PYPORT_GUARDED_BY(mutex);  // none: credit came since
+  bool waits_for_budget PYPORT_GUARDED_BY(mutex) = false;       // it knows
+
+  // --- channel.cpp ---
+  struct Come {
+    std::uint64_t count;
+    std::uint64_t size;
+    std::uint64_t weight;
+  };
+  // 0: they are in the last block, or nobody takes them any more. Else how large a block for them
+  // is to be.
+  [[nodiscard]] std::size_t add_to_last(ByteView entries,
+                                        const Come& come,
+                                        const std::shared_ptr<const void>& undecoded)
+      PYPORT_EXCLUDES(mutex);
+  void add(std::shared_ptr<MessageBlock> block, const Come& come) PYPORT_EXCLUDES(mutex);
+  void come_locked(const Come& come, Effects& effects) PYPORT_REQUIRES(mutex);
+  void check_over_locked(Effects& effects) PYPORT_REQUIRES(mutex);
+  [[nodiscard]] Taken take_locked(Effects& effects) PYPORT_REQUIRES(mutex);
+  void credit_locked(Effects& effects) PYPORT_REQUIRES(mutex);
+  void close_locked(ClosedFirst who, Effects& effects) PYPORT_REQUIRES(mutex);
+  void tell_closed_locked(Effects& effects) PYPORT_REQUIRES(mutex);
+  void carry_out(Effects& effects) PYPORT_EXCLUDES(mutex);
+
+  // --- channel_room.cpp ---
+  [[nodiscard]] std::uint64_t own_room_locked() PYPORT_REQUIRES(mutex);
+  // Nullopt: it is full.
+  [[nodiscard]] std::optional<Wait> look_for_room_locked(std::uint64_t bytes)
+      PYPORT_REQUIRES(mutex);
+  // Asks the BEAM, unless it was asked within `pause` and has not answered.
+  void want_locked(std::uint64_t bytes, milliseconds pause, Effects& effects)
+      PYPORT_REQUIRES(mutex);
+  void tell_room_locked(Effects& effects) PYPORT_REQUIRES(mutex);
+  // The answer to a wait that was woken; it has left the list then.
+  [[nodiscard]] std::optional<Wait> room_answer_locked(WaitList::Waiter& self,
+                                                       std::uint64_t bytes,
+                                                       TimePoint until,
+                                                       const InterruptPoint* point)
+      PYPORT_REQUIRES(mutex);
+
+  // --- channel_wait.cpp ---
+  [[nodiscard]] bool has_message_locked() const PYPORT_REQUIRES(mutex) {
+    return messages > promised;
+  }
+  // Nullopt: nothing is there.
+  [[nodiscard]] std::optional<Wait> look_locked(Taken& to, Effects& effects) PYPORT_REQUIRES(mutex);
+  [[nodiscard]] std::optional<Wait> answer_locked(WaitList::Waiter& self,
+                                                  Taken& to,
+                                                  TimePoint until,
+                                                  const InterruptPoint* point,
+                                                  Effects& effects) PYPORT_REQUIRES(mutex);
+};
+
+}  // namespace pyport::store

@@ -1,0 +1,123 @@
+// The places for messages to Erlang.
+#include "channel_fixture.hpp"
+
+namespace {
+
+using namespace pyport;  // NOLINT(google-build-using-namespace) -- a test
+using store::Wait;
+using test::ChannelFixture;
+using test::Noted;
+using Room = store::Channel::Room;
+
+// A thread in wait_for_room().
+class AwaitingRoom {
+ public:
+  AwaitingRoom(const std::shared_ptr<store::Channel>& channel,
+               std::size_t size,
+               store::InterruptPoint* point = nullptr)
+      : thread_([this, channel, size, point] {
+          const auto sleep = std::make_shared<ThreadSleep>(microseconds(0));
+          result_ = channel->wait_for_room(size, kNever, point, sleep);
+        }) {}
+  Wait join() {
+    thread_.join();
+    return result_;
+  }
+
+ private:
+  Wait result_{};
+  std::thread thread_;
+};
+
+TEST_CASE("room: exact at the bound, and what never fits is told apart from what waits") {
+  ChannelFixture f(10);
+  CHECK(f.channel->take_room(4) == Room::taken);
+  CHECK(f.channel->take_room(6) == Room::taken);
+  CHECK(f.channel->take_room(0) == Room::taken);
+  CHECK(f.channel->take_room(1) == Room::full);
+  CHECK(f.channel->take_room(11) == Room::too_large);
+  f.channel->credit(4);
+  CHECK(f.channel->take_room(5) == Room::full);
+  CHECK(f.channel->take_room(4) == Room::taken);
+}
+
+TEST_CASE("room: a channel without a bound is held by the budget of all") {
+  ChannelFixture f(0, 100);
+  const auto other = f.make(0, 8);
+  CHECK(f.channel->take_room(101) == Room::too_large);
+  CHECK(f.channel->take_room(60) == Room::taken);
+  CHECK(other->take_room(41) == Room::full);
+  CHECK(f.events.take() == Noted{"want 0"});
+  CHECK(other->take_room(40) == Room::taken);
+  f.channel->credit(60);
+  CHECK(other->take_room(41) == Room::taken);
+}
+
+TEST_CASE("room: credit that goes back or beyond what was sent changes nothing") {
+  ChannelFixture f(10);
+  CHECK(f.channel->take_room(10) == Room::taken);
+  f.channel->credit(8);
+  f.channel->credit(5);
+  CHECK(f.channel->take_room(9) == Room::full);
+  f.channel->credit(~std::uint64_t{0});
+  CHECK(f.channel->take_room(10) == Room::taken);
+  CHECK(f.channel->take_room(1) == Room::full);
+}
+
+TEST_CASE("room: what a channel held of the budget is free when it dies") {
+  ChannelFixture f(0, 100);
+  CHECK(f.channel->take_room(100) == Room::taken);
+  f.channel->credit(30);
+  f.channel.reset();
+  CHECK(f.budget.outgoing().memory_bytes() == 0);
+}
+
+TEST_CASE("room: who is refused has the BEAM asked once, until it answers") {
+  ChannelFixture f(10);
+  CHECK(f.channel->take_room(10) == Room::taken);
+  CHECK(f.channel->take_room(1) == Room::full);
+  CHECK(f.channel->take_room(1) == Room::full);
+  CHECK(f.events.take() == Noted{"want 7"});
+  f.channel->credit(1);
+  CHECK(f.channel->take_room(2) == Room::full);
+  CHECK(f.events.take() == Noted{"want 7"});
+}
+
+TEST_CASE("room: a thread that waits asks, and goes on when there is room for it") {
+  ChannelFixture f(10);
+  REQUIRE(f.channel->take_room(10) == Room::taken);
+  AwaitingRoom waits(f.channel, 5);
+  CHECK(f.events.await() == Noted{"want 7"});
+  f.channel->credit(4);
+  f.channel->credit(5);
+  CHECK(waits.join() == Wait::ready);
+  CHECK(f.channel->take_room(5) == Room::taken);
+}
+
+TEST_CASE("room: a thread that waits for the budget goes on when another channel is read") {
+  ChannelFixture f(0, 100);
+  const auto other = f.make(0, 8);
+  REQUIRE(other->take_room(100) == Room::taken);
+  AwaitingRoom waits(f.channel, 5);
+  CHECK(f.events.await() == Noted{"want 0"});
+  other->credit(5);
+  CHECK(waits.join() == Wait::ready);
+}
+
+TEST_CASE("room: a close, an interrupt and a deadline end the wait") {
+  ChannelFixture f(10);
+  REQUIRE(f.channel->take_room(10) == Room::taken);
+  store::InterruptPoint point;
+  AwaitingRoom interrupted(f.channel, 1, &point);
+  point.request();
+  CHECK(interrupted.join() == Wait::interrupted);
+  const auto sleep = std::make_shared<ThreadSleep>(microseconds(0));
+  CHECK(f.channel->wait_for_room(1, Clock::now() + milliseconds(1), nullptr, sleep) ==
+        Wait::timed_out);
+  AwaitingRoom closed(f.channel, 1);
+  f.channel->close();
+  CHECK(closed.join() == Wait::ended);
+  CHECK(f.channel->wait_for_room(1, kNever, nullptr, sleep) == Wait::ended);
+}
+
+}  // namespace
