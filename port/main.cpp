@@ -8,6 +8,7 @@
 #include "config.hpp"
 #include "host/bulk.hpp"
 #include "host/resources.hpp"
+#include "link/outgoing.hpp"
 #include "link/session.hpp"
 #include "py/contexts.hpp"
 #include "py/conversion_state.hpp"
@@ -24,6 +25,14 @@ int fail(const Error& error) {
   log_line(error.detail);
   if (error.code == Errc::usage) return static_cast<int>(Exit::usage);
   return static_cast<int>(error.code == Errc::python ? Exit::no_python : Exit::os_error);
+}
+
+// What Python objects stand for lives outside Python.
+void connect_conversions(host::Resources& resources, link::Outgoing& outgoing)
+    PYPORT_REQUIRES(py::gil) {
+  py::conversions.buffers = &resources.buffers();
+  py::conversions.processes = &resources.processes();
+  py::conversions.outgoing = &outgoing;
 }
 
 int run(const Config& config) {
@@ -49,10 +58,12 @@ int run(const Config& config) {
                                        config.output_line_bytes_max};
   py::Output output(writer, reader_wake, output_limits);
   py::DecrefQueue decrefs;
+  link::Outgoing outgoing(writer, reader_wake);
   host::Resources resources({config.buffer_memory_max, config.resource_bytes_max, config.tmp_dir},
                             config.buffers_max,
                             writer,
-                            reader_wake);
+                            reader_wake,
+                            outgoing);
   link::Traffic traffic;
   host::Bulk bulk(std::move(bulk_fd).value(), traffic);
   const auto python = py::start_interpreter(
@@ -64,7 +75,7 @@ int run(const Config& config) {
   // Not even released at the end: the process ends as a whole.
   PyObject* const pristine = py::make_pristine_namespace().release();
   if (pristine == nullptr) return fail({Errc::python, "no namespace"});
-  py::conversions.buffers = &resources.buffers();
+  connect_conversions(resources, outgoing);
   py::Shared shared{dispatcher,
                     writer,
                     reader_wake,
@@ -87,6 +98,7 @@ int run(const Config& config) {
   link::Inbox* const main_inbox = dispatcher.open(0, config.kill_after);
   const std::thread standby([&dispatcher] { dispatcher.run_standby(); });
   const std::thread interrupter([&contexts] { contexts.run_interrupter(py::new_thread_state()); });
+  const std::thread late_writer([&outgoing] { outgoing.run(); });
   bulk.start({messages, writer, reader_wake, config.frame_bytes_max}, resources.buffers());
   // Behind the threads: their stacks are not what the user meant to limit.
   const auto limited = limit_process(config.memory_limit, config.cpu_limit);

@@ -1,7 +1,6 @@
 #include "link/dispatcher.hpp"
 
 #include <algorithm>
-#include <sched.h>
 #include <utility>
 
 #include "core/check.hpp"
@@ -9,9 +8,6 @@
 
 namespace pyport::link {
 namespace {
-
-// Batches in a row without a request for the context that reads them.
-constexpr unsigned kHandOversMax = 3;
 
 std::size_t count_of(const std::deque<Request>& queue) noexcept {
   std::size_t count = 0;
@@ -65,81 +61,6 @@ void Dispatcher::forget(Inbox& inbox) {
   std::erase(owed_, &inbox);
   if (woken_ == &inbox) woken_ = nullptr;
   inboxes_.erase(inbox.context());
-}
-
-bool Dispatcher::next(Inbox& inbox) {
-  MutexLock lock(mutex_);
-  bool leave_token = false;
-  for (;;) {
-    if (!inbox.queue_.empty() || inbox.closed_) {
-      if (wants_token_ == &inbox) wants_token_ = nullptr;
-      return !inbox.queue_.empty();
-    }
-    if (reader_ == Reader::nobody && !leave_token) {
-      leave_token = lead(inbox);
-      continue;
-    }
-    if (reader_ == Reader::standby && wants_token_ == nullptr) {
-      wants_token_ = &inbox;
-      source_->wake();
-    }
-    await_work(inbox);
-    leave_token = false;
-  }
-}
-
-void Dispatcher::await_work(Inbox& inbox) {
-  if (spinner_ == nullptr && limits_.spin.count() > 0) {
-    spinner_ = &inbox;
-    inbox.poked_.store(false);
-    mutex_.unlock();
-    const TimePoint until = Clock::now() + limits_.spin;
-    // Gives way to whoever wants the processor: waking a thread that sleeps costs 50 microseconds
-    // when its processor sleeps too, and this one's work is probably on its way.
-    do {
-      ::sched_yield();
-    } while (!inbox.poked_.load() && Clock::now() < until);
-    mutex_.lock();
-    spinner_ = nullptr;
-    if (inbox.poked_.load() || inbox.closed_ || !inbox.queue_.empty()) return;
-  }
-  inbox.waiting_ = true;
-  inbox.wake_.wait(mutex_);
-  inbox.waiting_ = false;
-}
-
-bool Dispatcher::lead(Inbox& inbox) {
-  reader_ = Reader::context;
-  leader_ = &inbox;
-  ++token_epoch_;
-  bool leave_to_other = false;
-  unsigned handed_over = 0;
-  pay_wakes();  // what another reader left
-  do {
-    woken_ = nullptr;
-    mutex_.unlock();
-    source_->wait(Source::Spin::yes, kNever);
-    source_->process();
-    mutex_.lock();
-    // The token follows the work: a context that only hands over leaves it to the one it woke, so
-    // that calls to that one wake nobody. Not at the first time, or two busy contexts would pass
-    // the token to and fro.
-    // Nor when that one is done already and waits again: then nobody would read.
-    if (woken_ != nullptr) leave_to_other = ++handed_over >= kHandOversMax && !waits(*woken_);
-  } while (inbox.queue_.empty() && !inbox.closed_ && !leave_to_other);
-  leader_ = nullptr;
-  release_token();
-  return leave_to_other && inbox.queue_.empty();
-}
-
-bool Dispatcher::waits(const Inbox& inbox) const {
-  return inbox.queue_.empty() && (inbox.waiting_ || spinner_ == &inbox);
-}
-
-void Dispatcher::release_token() {
-  reader_ = Reader::nobody;
-  ++token_epoch_;
-  if (deep_sleep_) standby_wake_.notify_one();
 }
 
 std::optional<Request> Dispatcher::take(Inbox& inbox) {
@@ -225,7 +146,7 @@ void Dispatcher::submit(std::vector<Request>& requests, Submitter submitter) {
     }
     // A reader that has work itself runs that first: woken now, the others would only wait for the
     // GIL.
-    const bool reader_is_busy = by_reader && leader_ != nullptr && !leader_->queue_.empty();
+    const bool reader_is_busy = by_reader && leader_ != nullptr && served(*leader_);
     owes_wakes_.store(!owed_.empty());
     if (!reader_is_busy) pay_wakes();
   }

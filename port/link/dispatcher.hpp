@@ -6,11 +6,11 @@
 //
 // The token is one of:
 //   nobody    every context runs, or is about to; the standby takes over after a tick
-//   context   the thread inside next() that reads
+//   context   the thread inside next() or read_until() that reads
 //   standby   the standby thread; an idle context asks for the token and gets it
 //
-// Thread rule: nobody holds the GIL in next() and run_standby(); take(), finish() and the others
-// hold the mutex for a few instructions and may be called with it.
+// Thread rule: nobody holds the GIL in next(), read_until() and run_standby(); take(), finish() and
+// the others hold the mutex for a few instructions and may be called with it.
 #pragma once
 
 #include <atomic>
@@ -97,6 +97,12 @@ class Dispatcher {
   Finished finish(Inbox& inbox) PYPORT_EXCLUDES(mutex_);
   // A run begins that may last: somebody else is to read the link from now on.
   void expect_long_run() PYPORT_EXCLUDES(mutex_);
+  // The thread blocks within its request until `over` is set, or `until`; it reads the link
+  // meanwhile as next() does. Without the GIL.
+  void read_until(Inbox& inbox, const std::atomic<bool>& over, TimePoint until)
+      PYPORT_EXCLUDES(mutex_);
+  // Another thread has set the `over` of a read_until(), if `context` is in one. Any thread.
+  void nudge(std::uint32_t context) noexcept PYPORT_EXCLUDES(mutex_);
   // Wakes the contexts that a reader left asleep while it ran its own requests. Call it when those
   // are done, without the GIL.
   void wake_others() PYPORT_EXCLUDES(mutex_);
@@ -153,12 +159,16 @@ class Dispatcher {
     }
   };
 
-  // Reads until there is work for `inbox`. True: the token is somebody else's to take.
-  bool lead(Inbox& inbox) PYPORT_REQUIRES(mutex_);
+  // What its thread waits for is there.
+  [[nodiscard]] static bool served(const Inbox& inbox);
+  // Returns when it is, or at `until`.
+  void wait_or_read(Inbox& inbox, TimePoint until) PYPORT_REQUIRES(mutex_);
+  // Reads until the same. True: the token is somebody else's to take.
+  bool lead(Inbox& inbox, TimePoint until) PYPORT_REQUIRES(mutex_);
   void stand_in() PYPORT_REQUIRES(mutex_);
   void pay_wakes() PYPORT_REQUIRES(mutex_);
   // Spins if nobody else does, then sleeps. Returns when there may be work or the token.
-  void await_work(Inbox& inbox) PYPORT_REQUIRES(mutex_);
+  void await_work(Inbox& inbox, TimePoint until) PYPORT_REQUIRES(mutex_);
   // Has nothing to do, and looks again only when it is woken.
   [[nodiscard]] bool waits(const Inbox& inbox) const PYPORT_REQUIRES(mutex_);
   void release_token() PYPORT_REQUIRES(mutex_);

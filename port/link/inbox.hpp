@@ -39,6 +39,8 @@ class Inbox {
   std::optional<milliseconds> kill_after_;
   std::deque<Request> queue_;
   Running running_;
+  // Set: its thread blocks within a request until this is true, and takes nothing from the queue.
+  const std::atomic<bool>* blocked_on_ = nullptr;
   bool waiting_ = false;    // its thread sleeps on wake_
   bool closed_ = false;     // takes no more requests; its thread ends when the queue is empty
   bool wake_owed_ = false;  // it is in the Dispatcher's owed_

@@ -10,11 +10,16 @@ namespace {
 // How long a Python signal handler may wait for a main thread that blocks in the store.
 constexpr milliseconds kSignalCheck{200};
 
+// How long a thread that Python started looks for what it waits for. One that sleeps costs 50 us to
+// wake.
+constexpr microseconds kOwnSpin{20};
+
 thread_local BlockingThread* this_thread = nullptr;
 
 }  // namespace
 
 BlockingThread::BlockingThread(link::Dispatcher& dispatcher,
+                               link::Inbox& inbox,
                                link::AnswerWriter& writer,
                                const WakeFd& reader_wake,
                                store::InterruptPoint& point,
@@ -23,7 +28,8 @@ BlockingThread::BlockingThread(link::Dispatcher& dispatcher,
       writer_(writer),
       reader_wake_(reader_wake),
       point_(point),
-      interrupts_(interrupts) {
+      interrupts_(interrupts),
+      sleep_(std::make_shared<link::ReadingSleep>(dispatcher, inbox)) {
   PYPORT_CHECK(this_thread == nullptr);
   this_thread = this;
 }
@@ -36,11 +42,25 @@ BlockingThread* BlockingThread::current() noexcept {
   return this_thread;
 }
 
-bool BlockingThread::before_wait() {
+bool BlockingThread::before_wait(Reads reads) {
   if (interrupts_ == Interrupts::by_signal && PyErr_CheckSignals() != 0) return false;
   writer_.flush_or_wake(reader_wake_);
-  dispatcher_.expect_long_run();
+  if (reads == Reads::no) {
+    dispatcher_.expect_long_run();
+    return true;
+  }
+  if (runs_since_ != kNever) runs_.note(Clock::now() - runs_since_);
   return true;
+}
+
+void BlockingThread::after_reading() {
+  runs_since_ = Clock::now();
+  if (runs_.slow()) dispatcher_.expect_long_run();
+}
+
+const std::shared_ptr<Sleep>& this_sleep() noexcept {
+  thread_local const std::shared_ptr<Sleep> own = std::make_shared<ThreadSleep>(kOwnSpin);
+  return this_thread == nullptr ? own : this_thread->sleep();
 }
 
 bool BlockingThread::after_interrupt() {

@@ -37,7 +37,7 @@ Bytes atom_term(const char* name) {
 void Context::run(PyThreadState* thread) {
   Output::tag_this_thread(inbox_.context());
   const BlockingThread blocking(
-      shared_.dispatcher, shared_.writer, shared_.reader_wake, point_, interrupts_);
+      shared_.dispatcher, inbox_, shared_.writer, shared_.reader_wake, point_, interrupts_);
   while (shared_.dispatcher.next(inbox_)) {
     {
       GilHeld held(thread);
@@ -74,6 +74,7 @@ void Context::serve(link::Request& request) {
   }
   const TimePoint began = Clock::now();
   run_stats_ = nullptr;
+  BlockingThread::current()->begin_request();
   undecoded_ = std::move(request.undecoded);
   make_answer(request);
   decoded();

@@ -10,9 +10,13 @@
 #include "py/name_cache.hpp"
 #include "py/types/opaque.hpp"
 
+namespace pyport::link {
+class Outgoing;
+}  // namespace pyport::link
 namespace pyport::store {
 class Buffer;
 class Buffers;
+class Processes;
 }  // namespace pyport::store
 
 namespace pyport::py {
@@ -28,6 +32,9 @@ struct ConversionState {
   PyTypeObject* notifier_type = nullptr;  // _erlang.Notifier
   // The process's buffers; null in an interpreter without a link.
   store::Buffers* buffers = nullptr;
+  // The same: processes that Python sends to, and what takes messages to the BEAM.
+  store::Processes* processes = nullptr;
+  link::Outgoing* outgoing = nullptr;
   // The PyBuffer of each buffer that Python holds; borrowed, its death takes it out.
   std::unordered_map<const store::Buffer*, PyObject*> buffer_objects;
 

@@ -20,12 +20,13 @@ TEST_CASE(
   link::Dispatcher dispatcher(writer, link::DispatchLimits{});
   const WakeFd reader;
   store::InterruptPoint point;
-  py::BlockingThread thread(dispatcher, writer, reader, point, py::Interrupts::by_exception);
+  link::Inbox& inbox = *dispatcher.open(1, std::nullopt);
+  py::BlockingThread thread(dispatcher, inbox, writer, reader, point, py::Interrupts::by_exception);
   std::uint64_t woken = 0;
-  CHECK(thread.before_wait());
+  CHECK(thread.before_wait(py::BlockingThread::Reads::no));
   CHECK(::read(reader.fd(), &woken, sizeof woken) < 0);
   writer.append(Bytes(300'000, 7));
-  CHECK(thread.before_wait());
+  CHECK(thread.before_wait(py::BlockingThread::Reads::no));
   CHECK(::read(reader.fd(), &woken, sizeof woken) == sizeof woken);
 }
 

@@ -1,0 +1,53 @@
+#include "link/outgoing.hpp"
+
+#include <thread>
+
+#include "sys/descriptors.hpp"
+
+namespace pyport::link {
+namespace {
+
+// A write costs a microsecond here and wakes the BEAM; a sender in a loop makes a message in less.
+constexpr microseconds kTogether{50};
+constexpr std::size_t kTogetherBytes = 64U << 10;
+// So often the thread finds nothing before it sleeps: waking it costs as much as a write.
+constexpr int kQuietLooks = 40;
+
+}  // namespace
+
+void Outgoing::send(ByteView message) {
+  if (in_forked_child()) return;
+  writer_.append(message);
+  const auto now = Clock::now().time_since_epoch();
+  const auto since = now - Clock::duration(written_at_.load());
+  if (since >= kTogether || writer_.queued_bytes() >= kTogetherBytes) return write();
+  if (watched_.exchange(true)) return;
+  const MutexLock lock(mutex_);
+  wanted_.notify_one();
+}
+
+void Outgoing::write() noexcept {
+  writer_.flush_or_wake(reader_wake_);
+  written_at_.store(Clock::now().time_since_epoch().count());
+}
+
+void Outgoing::run() {
+  for (;;) {
+    {
+      const MutexLock lock(mutex_);
+      while (!watched_.load())
+        wanted_.wait(mutex_);
+    }
+    for (int quiet = 0; quiet < kQuietLooks; ++quiet) {
+      std::this_thread::sleep_for(kTogether);
+      if (writer_.queued_bytes() == 0) continue;
+      write();
+      quiet = 0;
+    }
+    watched_.store(false);
+    // A message that was queued before this, by a sender that saw the thread watch.
+    if (writer_.queued_bytes() != 0) write();
+  }
+}
+
+}  // namespace pyport::link

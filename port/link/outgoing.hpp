@@ -1,0 +1,41 @@
+// Messages that Python code sends to the BEAM while its request runs, many at a time or one now and
+// then.
+//
+// The first after a pause is written at once. Those that follow closely are queued and written
+// together: by the sender after kTogether or from kTogetherBytes on, by whoever flushes the link
+// meanwhile (a context that ends a request or waits), or at the latest by a thread that looks every
+// kTogether while there is such traffic.
+#pragma once
+
+#include <atomic>
+
+#include "link/answer_writer.hpp"
+#include "sys/clock.hpp"
+#include "sys/mutex.hpp"
+#include "sys/wake_fd.hpp"
+
+namespace pyport::link {
+
+class Outgoing {
+ public:
+  Outgoing(AnswerWriter& writer, const WakeFd& reader_wake) noexcept
+      : writer_(writer), reader_wake_(reader_wake) {}
+
+  // Queues a message. Any thread; never blocks, allowed with the GIL.
+  void send(ByteView message) PYPORT_EXCLUDES(mutex_);
+
+  // The life of the thread that writes what nobody else has written.
+  [[noreturn]] void run() PYPORT_EXCLUDES(mutex_);
+
+ private:
+  void write() noexcept;
+
+  AnswerWriter& writer_;
+  const WakeFd& reader_wake_;
+  std::atomic<Clock::rep> written_at_{0};  // since the epoch of the clock
+  std::atomic<bool> watched_{false};       // the thread looks
+  Mutex mutex_;
+  CondVar wanted_;
+};
+
+}  // namespace pyport::link
