@@ -28,11 +28,12 @@ int fail(const Error& error) {
 }
 
 // What Python objects stand for lives outside Python.
-void connect_conversions(host::Resources& resources, link::Outgoing& outgoing)
+void connect_conversions(host::Resources& resources, link::Outgoing& outgoing, const Config& config)
     PYPORT_REQUIRES(py::gil) {
   py::conversions.buffers = &resources.buffers();
   py::conversions.processes = &resources.processes();
   py::conversions.outgoing = &outgoing;
+  py::conversions.message_bytes_max = config.frame_bytes_max - wire::kControlHeaderBytes;
 }
 
 int run(const Config& config) {
@@ -75,7 +76,7 @@ int run(const Config& config) {
   // Not even released at the end: the process ends as a whole.
   PyObject* const pristine = py::make_pristine_namespace().release();
   if (pristine == nullptr) return fail({Errc::python, "no namespace"});
-  connect_conversions(resources, outgoing);
+  connect_conversions(resources, outgoing, config);
   py::Shared shared{dispatcher,
                     writer,
                     reader_wake,

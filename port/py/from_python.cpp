@@ -6,6 +6,7 @@
 #include "py/conversion_state.hpp"
 #include "py/encoder.hpp"
 #include "py/types/buffer.hpp"
+#include "py/types/channel.hpp"
 
 namespace pyport::py {
 
@@ -52,8 +53,9 @@ bool Encoder::other(PyObject* object) {
     writer_.raw(term);
     return true;
   }
-  if (Py_TYPE(object) == conversions.buffer_type) {
-    const ByteView term = reference_of_buffer(object);
+  const bool is_buffer = Py_TYPE(object) == conversions.buffer_type;
+  if (is_buffer || is_channel(object)) {
+    const ByteView term = is_buffer ? reference_of_buffer(object) : reference_of_channel(object);
     if (term.empty() || !fits(term.size())) return false;
     writer_.raw(term);
     return true;

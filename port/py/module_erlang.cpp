@@ -5,6 +5,8 @@
 #include "core/limits.hpp"
 #include "etf/writer.hpp"
 #include "py/conversion_state.hpp"
+#include "py/to_process.hpp"
+#include "py/types/method.hpp"
 #include "py/types/own_file.hpp"
 
 namespace pyport::py {
@@ -51,6 +53,8 @@ constexpr const char* kAtomDoc =
 
 PyMethodDef functions[] = {
     {"atom", atom, METH_O, kAtomDoc},
+    {"send", as_function(send_to_process), METH_FASTCALL, kSendDoc},
+    {"reply", as_function(reply_to_process), METH_FASTCALL, kReplyDoc},
     {nullptr, nullptr, 0, nullptr},
 };
 
@@ -80,10 +84,14 @@ int execute(PyObject* module) noexcept PYPORT_REQUIRES(gil) {
       {"Port", type(OpaqueKind::port)},
       {"Atom", type(OpaqueKind::atom)},
       {"PyBuffer", reinterpret_cast<PyObject*>(conversions.buffer_type)},
+      {"Channel", reinterpret_cast<PyObject*>(conversions.channel_type)},
+      {"ByteChannel", reinterpret_cast<PyObject*>(conversions.byte_channel_type)},
       {"BufferFile", own_file.get()},
       {"Notifier", reinterpret_cast<PyObject*>(conversions.notifier_type)},
       {"Error", conversions.error},
       {"ProcessError", conversions.process_error},
+      {"ChannelClosed", conversions.channel_closed},
+      {"ByteChannelClosed", conversions.byte_channel_closed},
       {"SuspensionRequired", conversions.suspension_required},
   };
   for (const auto& member : members)

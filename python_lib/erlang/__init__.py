@@ -14,7 +14,11 @@ atoms and UTF-8 binaries are str, other binaries bytes, integers int (exact at a
 float, lists list, tuples tuple, maps dict; true, false are bool; none, nil and undefined are None.
 
 What py_buffer made in Erlang arrives as a PyBuffer: a binary file that is read while Erlang still
-writes it. It goes back as its reference.
+writes it. What py_channel and py_byte_channel made arrives as a Channel or a ByteChannel: messages
+in both directions (help(erlang.channel), help(erlang.byte_channel)). They go back as their
+references.
+
+send(pid, term) and reply(pid, term) send a message to a process.
 
 To send an atom where a str would become a binary:
 
@@ -25,6 +29,10 @@ from __future__ import annotations
 
 from _erlang import (
     Atom,
+    ByteChannel,
+    ByteChannelClosed,
+    Channel,
+    ChannelClosed,
     Error,
     Fun,
     Pid,
@@ -34,10 +42,16 @@ from _erlang import (
     Ref,
     SuspensionRequired,
     atom,
+    reply,
+    send,
 )
 
 __all__ = [
     "Atom",
+    "ByteChannel",
+    "ByteChannelClosed",
+    "Channel",
+    "ChannelClosed",
     "Error",
     "Fun",
     "Pid",
@@ -47,4 +61,6 @@ __all__ = [
     "Ref",
     "SuspensionRequired",
     "atom",
+    "reply",
+    "send",
 ]

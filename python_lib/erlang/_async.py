@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import weakref
 
-from _erlang import Notifier
+from _erlang import ByteChannelClosed, ChannelClosed, Notifier
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol
+    from typing import Any, Protocol
 
-    from _erlang import PyBuffer
+    from _erlang import ByteChannel, Channel, PyBuffer
 
     class Source(Protocol):
         """What can be waited for."""
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
             ...
 
         def _forget_waiter(self, notifier: Notifier, token: int, /) -> None:
-            ...
+            """Also for a token that was given: it is not used, another wait may get it."""
 
 
 # What a wait is for, as store::Buffer::Need has it.
@@ -46,11 +46,14 @@ class _LoopWaits:
         token = self._last_token
         future = asyncio.get_running_loop().create_future()
         self._pending[token] = (future, source)
+        told = False
         try:
             source._add_waiter(self._notifier, token, need, size)
             await future
+            told = True
         finally:
-            if self._pending.pop(token, None) is not None:
+            if not told:
+                self._pending.pop(token, None)
                 source._forget_waiter(self._notifier, token)
 
     def _on_ready(self) -> None:
@@ -103,3 +106,21 @@ async def next_line(buffer: PyBuffer, size: int) -> bytes:
     if not line:
         raise StopAsyncIteration
     return line
+
+
+_NOTHING = object()  # None is a message
+
+
+async def receive(channel: Channel | ByteChannel) -> Any:
+    """Channel.async_receive and ByteChannel.async_receive_bytes."""
+    while (message := channel._try_receive_or(_NOTHING)) is _NOTHING:
+        await wait(channel, SOME)
+    return message
+
+
+async def next_message(channel: Channel | ByteChannel) -> Any:
+    """What `async for` awaits."""
+    try:
+        return await receive(channel)
+    except (ChannelClosed, ByteChannelClosed):
+        raise StopAsyncIteration from None

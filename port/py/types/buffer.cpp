@@ -76,18 +76,6 @@ void release_buffer(PyObject* /*self*/, Py_buffer* view) noexcept {
   const std::unique_ptr<Buffer::Pin> pin(static_cast<Buffer::Pin*>(view->internal));
 }
 
-// A stream is true whether or not something has arrived yet.
-int truth(PyObject* /*self*/) noexcept {
-  return 1;
-}
-
-template <class Function>
-[[nodiscard]] PyCFunction as_function(Function* function) noexcept {
-  return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
-}
-
-constexpr int kNamed = METH_FASTCALL | METH_KEYWORDS;
-
 PyMethodDef method_table[] = {
     {"read", as_function(methods::read), METH_FASTCALL, docs::kRead},
     {"read1", as_function(methods::read1), METH_FASTCALL, docs::kRead1},
@@ -149,7 +137,8 @@ PyType_Slot slots[] = {
     {Py_tp_methods, method_table},
     {Py_tp_getset, attribute_table},
     {Py_tp_members, member_table},
-    {Py_nb_bool, reinterpret_cast<void*>(truth)},
+    // Also before something has arrived.
+    {Py_nb_bool, reinterpret_cast<void*>(always_true_slot)},
     {Py_mp_length, reinterpret_cast<void*>(methods::length)},
     {Py_bf_getbuffer, reinterpret_cast<void*>(get_buffer)},
     {Py_bf_releasebuffer, reinterpret_cast<void*>(release_buffer)},

@@ -12,20 +12,8 @@ using Need = BufferReader::Need;
 // The coroutine erlang._async.<name>(self, size).
 [[nodiscard]] PyObject* coroutine(const char* name, PyObject* self, Py_ssize_t size)
     PYPORT_REQUIRES(gil) {
-  const PyRef module = PyRef::steal(PyImport_ImportModule("erlang._async"));
-  return module ? PyObject_CallMethod(module.get(), name, "On", self, size) : nullptr;
-}
-
-[[nodiscard]] bool to_token(PyObject* object, std::uint64_t& token) PYPORT_REQUIRES(gil) {
-  token = PyLong_AsUnsignedLongLong(object);
-  return token != UINT64_MAX || PyErr_Occurred() == nullptr;
-}
-
-[[nodiscard]] bool takes(const char* method, Py_ssize_t wanted, Py_ssize_t count)
-    PYPORT_REQUIRES(gil) {
-  if (count == wanted) return true;
-  PyErr_Format(PyExc_TypeError, "%s() takes %zd arguments (%zd given)", method, wanted, count);
-  return false;
+  const PyRef function = PyRef::steal(async_function(name));
+  return function ? PyObject_CallFunction(function.get(), "On", self, size) : nullptr;
 }
 
 }  // namespace
@@ -70,7 +58,7 @@ PyObject* add_waiter(PyObject* self, Vector values, Py_ssize_t count) noexcept
   std::uint64_t token = 0;
   Py_ssize_t need = 0;
   Py_ssize_t max = 0;
-  if (notifier == nullptr || !to_token(values[1], token) || !to_count(values[2], need) ||
+  if (notifier == nullptr || !to_unsigned(values[1], token) || !to_count(values[2], need) ||
       !to_count(values[3], max))
     return nullptr;
   if (need < 0 || need > static_cast<Py_ssize_t>(Need::end)) {
@@ -90,7 +78,7 @@ PyObject* forget_waiter(PyObject* self, Vector values, Py_ssize_t count) noexcep
   if (!takes("_forget_waiter", 2, count)) return nullptr;
   const NotifierObject* const notifier = to_notifier(values[0]);
   std::uint64_t token = 0;
-  if (notifier == nullptr || !to_token(values[1], token)) return nullptr;
+  if (notifier == nullptr || !to_unsigned(values[1], token)) return nullptr;
   reader_of(self).store().forget_waiter(*notifier->notifier, token);
   return keep(Py_None);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "py/types/buffer.hpp"
+#include "py/types/method.hpp"
 
 namespace pyport::py::buffer_methods {
 
@@ -12,23 +13,14 @@ namespace pyport::py::buffer_methods {
 
 // --- buffer_arguments.cpp ---
 
-// What a vectorcall passes.
-struct Arguments {
-  PyObject* const* values;
-  Py_ssize_t count;
-  PyObject* names;  // a tuple of keyword names, or null
-};
 // The one argument that a method may be given, `name` by keyword unless that is null: an integer,
 // None for -1. False: a TypeError or OverflowError is set.
 [[nodiscard]] bool take_size(const char* method,
                              const char* name,
                              const Arguments& arguments,
                              Py_ssize_t& size) PYPORT_REQUIRES(gil);
-// An integer that counts bytes. False: an exception is set.
-[[nodiscard]] bool to_count(PyObject* object, Py_ssize_t& count) PYPORT_REQUIRES(gil);
 
 // --- buffer_read.cpp ---
-using Vector = PyObject* const*;
 PyObject* read(PyObject* self, Vector values, Py_ssize_t count) noexcept;
 PyObject* read1(PyObject* self, Vector values, Py_ssize_t count) noexcept;
 PyObject* peek(PyObject* self, Vector values, Py_ssize_t count) noexcept;

@@ -9,7 +9,7 @@
 #include "core/check.hpp"
 #include "py/blocking.hpp"
 #include "py/to_python_parts.hpp"
-#include "sys/descriptors.hpp"
+#include "py/types/method.hpp"
 
 namespace pyport::py {
 namespace {
@@ -72,6 +72,8 @@ void copy(std::uint8_t* to, ByteView from) PYPORT_REQUIRES(gil) {
   return newline == nullptr ? bytes : up_to(bytes, newline);
 }
 
+constexpr const char* kForked = "a PyBuffer cannot be read in a child made by fork()";
+
 struct CutOff {
   int number;
   const char* why;
@@ -99,13 +101,6 @@ BufferReader::BufferReader(std::shared_ptr<store::Buffer> buffer) noexcept
     : buffer_(std::move(buffer)),
       claim_bytes_(std::min<std::size_t>(kClaimBytesMax, buffer_->options().window / 4)),
       read_(buffer_->position().read) {}
-
-bool BufferReader::refuse() {
-  const char* const why = "a PyBuffer cannot be read in a child made by fork()";
-  const PyRef arguments = PyRef::steal(Py_BuildValue("(is)", EPIPE, why));
-  if (arguments) PyErr_SetObject(PyExc_OSError, arguments.get());
-  return true;
-}
 
 std::optional<Pin> BufferReader::look(std::size_t max) {
   auto pin = buffer_->peek(max);
@@ -233,7 +228,7 @@ PyObject* BufferReader::read_what_is_there(std::size_t max) {
 }
 
 PyObject* BufferReader::read(std::size_t max, Mode mode) {
-  if (refused_in_forked_child()) return nullptr;
+  if (refused_in_forked_child(kForked)) return nullptr;
   for (;;) {
     PyObject* const made = read_what_is_there(max);
     if (made != nullptr || PyErr_Occurred() != nullptr) return made;
@@ -251,7 +246,7 @@ PyObject* BufferReader::read(std::size_t max, Mode mode) {
 }
 
 PyObject* BufferReader::read_all(Mode mode) {
-  if (refused_in_forked_child()) return nullptr;
+  if (refused_in_forked_child(kForked)) return nullptr;
   const Readiness readiness = await(Need::end, 0, mode);
   if (readiness == Readiness::failed) return nullptr;
   if (readiness == Readiness::would_block) return keep(Py_None);
@@ -268,7 +263,7 @@ std::size_t BufferReader::line_in_claim(std::size_t max) const noexcept {
 }
 
 PyObject* BufferReader::read_line(std::size_t max, Mode mode) {
-  if (refused_in_forked_child()) return nullptr;
+  if (refused_in_forked_child(kForked)) return nullptr;
   for (;;) {
     std::size_t line = line_in_claim(max);
     if (line != 0) return from_claim(line);
@@ -290,7 +285,7 @@ PyObject* BufferReader::read_line(std::size_t max, Mode mode) {
 }
 
 PyObject* BufferReader::read_there(std::size_t max) {
-  if (refused_in_forked_child()) return nullptr;
+  if (refused_in_forked_child(kForked)) return nullptr;
   settle();
   const auto pin = look(max);
   if (!pin) return nullptr;
@@ -298,7 +293,7 @@ PyObject* BufferReader::read_there(std::size_t max) {
 }
 
 PyObject* BufferReader::peek(std::size_t max) {
-  if (refused_in_forked_child()) return nullptr;
+  if (refused_in_forked_child(kForked)) return nullptr;
   const Readiness readiness = await(Need::some, 0, Mode::block);
   if (readiness == Readiness::failed) return nullptr;
   if (readiness == Readiness::ended) return at_end();
@@ -307,7 +302,7 @@ PyObject* BufferReader::peek(std::size_t max) {
 }
 
 Py_ssize_t BufferReader::read_into(std::span<std::uint8_t> to) {
-  if (refused_in_forked_child()) return -1;
+  if (refused_in_forked_child(kForked)) return -1;
   while (!to.empty()) {
     if (claimed() == 0 && to.size() <= kClaimedReadMax && !claim()) return -1;
     if (claimed() != 0) {

@@ -16,7 +16,6 @@
 #include "core/bytes.hpp"
 #include "py/ref.hpp"
 #include "store/buffer.hpp"
-#include "sys/descriptors.hpp"
 
 namespace pyport::py {
 
@@ -68,11 +67,6 @@ class BufferReader {
   enum class Readiness { ready, ended, would_block, failed };
 
   [[nodiscard]] Readiness await(Need need, std::size_t max, Mode mode) PYPORT_REQUIRES(gil);
-  // Sets an OSError in a forked child: what it shares with its parent is not to be touched.
-  [[nodiscard]] static bool refused_in_forked_child() PYPORT_REQUIRES(gil) {
-    return in_forked_child() && refuse();
-  }
-  [[nodiscard]] static bool refuse() PYPORT_REQUIRES(gil);
   // Ends the claim, and looks for a newline without the GIL if there is much to look through: what
   // the store asks for it afterwards under the GIL is quick.
   void search_line(std::size_t max) PYPORT_REQUIRES(gil);

@@ -124,9 +124,8 @@ PyObject* take_bytes(Buffer& buffer, std::size_t size) PYPORT_REQUIRES(gil) {
 }
 
 // None and negative numbers are no limit.
-bool take_size(const char* method,
-               const buffer_methods::Arguments& arguments,
-               std::optional<std::size_t>& size) PYPORT_REQUIRES(gil) {
+bool take_size(const char* method, const Arguments& arguments, std::optional<std::size_t>& size)
+    PYPORT_REQUIRES(gil) {
   Py_ssize_t number = 0;
   if (!buffer_methods::take_size(method, nullptr, arguments, number)) return false;
   size.reset();
