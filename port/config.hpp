@@ -37,6 +37,8 @@ struct Config {
   std::uint64_t buffer_memory_max = std::uint64_t{256} << 20;
   std::uint64_t resource_bytes_max = std::uint64_t{16} << 30;
   std::uint64_t buffers_max = 65536;
+  std::uint64_t channel_bytes_max = std::uint64_t{256} << 20;
+  std::uint64_t channels_max = 65536;
   std::uint64_t output_lines_per_s = 1000;
   std::uint64_t output_burst_lines = 2000;
   std::uint64_t output_line_bytes_max = 8192;

@@ -27,10 +27,17 @@ int fail(const Error& error) {
   return static_cast<int>(error.code == Errc::python ? Exit::no_python : Exit::os_error);
 }
 
+host::Resources::Limits limits_of(const Config& config) {
+  return {{config.buffer_memory_max, config.resource_bytes_max, config.tmp_dir},
+          config.buffers_max,
+          {config.channel_bytes_max, config.channels_max}};
+}
+
 // What Python objects stand for lives outside Python.
 void connect_conversions(host::Resources& resources, link::Outgoing& outgoing, const Config& config)
     PYPORT_REQUIRES(py::gil) {
   py::conversions.buffers = &resources.buffers();
+  py::conversions.channels = &resources.channels();
   py::conversions.processes = &resources.processes();
   py::conversions.outgoing = &outgoing;
   py::conversions.message_bytes_max = config.frame_bytes_max - wire::kControlHeaderBytes;
@@ -60,11 +67,7 @@ int run(const Config& config) {
   py::Output output(writer, reader_wake, output_limits);
   py::DecrefQueue decrefs;
   link::Outgoing outgoing(writer, reader_wake);
-  host::Resources resources({config.buffer_memory_max, config.resource_bytes_max, config.tmp_dir},
-                            config.buffers_max,
-                            writer,
-                            reader_wake,
-                            outgoing);
+  host::Resources resources(limits_of(config), writer, reader_wake, outgoing);
   link::Traffic traffic;
   host::Bulk bulk(std::move(bulk_fd).value(), traffic);
   const auto python = py::start_interpreter(
@@ -84,7 +87,7 @@ int run(const Config& config) {
                     decrefs,
                     pristine,
                     config.frame_bytes_max - wire::kControlHeaderBytes,
-                    resources.buffers(),
+                    resources.dropped(),
                     config.bulk_threshold == 0 ? nullptr : bulk.writer(),
                     config.bulk_threshold};
   link::HostFacts facts = py::python_facts();

@@ -37,12 +37,25 @@ store::BufferOptions options_of(const wire::BufferNew& wanted) {
 }  // namespace
 
 Result<Done> StoreMessages::message(const wire::Message& head, ByteView body) {
+  switch (head.op) {
+    case wire::Op::messages_taken:
+      parts_.processes.credit(load_u64(body.data()));
+      return Done{};
+    case wire::Op::process:
+      parts_.processes.heard(head.id, body[0] != 0);
+      return Done{};
+    default:
+      return wire::is_buffer(head.op) ? buffer_message(head, body) : channels_.message(head, body);
+  }
+}
+
+Result<Done> StoreMessages::buffer_message(const wire::Message& head, ByteView body) {
   if (head.op == wire::Op::buffer_new) return create(head.id, body);
   if (head.op == wire::Op::buffer_drop) {
-    buffers_.drop(head.id);
+    parts_.buffers.drop(head.id);
     return Done{};
   }
-  const std::shared_ptr<store::Buffer> buffer = buffers_.find(head.id);
+  const std::shared_ptr<store::Buffer> buffer = parts_.buffers.find(head.id);
   if (!buffer) return Done{};  // it crossed a FORGOTTEN
   switch (head.op) {
     case wire::Op::buffer_write:
@@ -52,7 +65,7 @@ Result<Done> StoreMessages::message(const wire::Message& head, ByteView body) {
       // A writer that died between two pieces left a hole: what follows it is not the content.
       const store::Buffer::Position at = buffer->position();
       const bool whole = at.reader_closed || at.written == load_u64(body.data());
-      buffers_.end(head.id, whole ? BufferState::ended : BufferState::writer_died);
+      parts_.buffers.end(head.id, whole ? BufferState::ended : BufferState::writer_died);
       return Done{};
     }
     case wire::Op::buffer_wait:
@@ -66,15 +79,15 @@ Result<Done> StoreMessages::message(const wire::Message& head, ByteView body) {
 
 Result<Done> StoreMessages::create(std::uint64_t number, ByteView body) {
   PYPORT_TRY(const wire::BufferNew wanted, wire::parse_buffer_new(body));
-  const auto made = buffers_.create(number, wanted.reference, options_of(wanted));
+  const auto made = parts_.buffers.create(number, wanted.reference, options_of(wanted));
   if (made.ok()) return Done{};
   if (made.error().code != Errc::too_large) return Error{Errc::protocol, made.error().detail};
-  events_.refused(number, BufferState::too_many);
+  parts_.buffer_events.refused(number, BufferState::too_many);
   return Done{};
 }
 
-std::optional<Bytes> StoreMessages::info(std::uint64_t number) {
-  const std::shared_ptr<store::Buffer> buffer = buffers_.find(number);
+std::optional<Bytes> StoreMessages::buffer_info(std::uint64_t number) {
+  const std::shared_ptr<store::Buffer> buffer = parts_.buffers.find(number);
   if (!buffer) return std::nullopt;
   const store::Buffer::Position position = buffer->position();
   const store::Buffer::Usage usage = buffer->usage();
@@ -86,9 +99,14 @@ std::optional<Bytes> StoreMessages::info(std::uint64_t number) {
   return out.bytes();
 }
 
-link::BufferMessages::Counts StoreMessages::counts() {
-  const store::Buffers::Counts counts = buffers_.counts();
-  return {counts.count, counts.memory_bytes, counts.file_bytes};
+link::ResourceMessages::Counts StoreMessages::counts() {
+  const store::Buffers::Counts buffers = parts_.buffers.counts();
+  const store::Channels::Counts channels = channels_.counts();
+  return {buffers.count,
+          buffers.memory_bytes,
+          buffers.file_bytes,
+          channels.count,
+          channels.memory_bytes};
 }
 
 bool StoreWrites::select(std::uint64_t number) {

@@ -1,29 +1,54 @@
-// The BEAM's messages about buffers, carried out on the store. The link and the store do not know
-// each other; they meet here.
+// The BEAM's messages about what the store holds, carried out on it. The link and the store do not
+// know each other; they meet here.
 #pragma once
 
 #include <memory>
 
-#include "link/buffer_messages.hpp"
+#include "host/channel_messages.hpp"
+#include "link/buffer_writes.hpp"
+#include "link/resource_messages.hpp"
 #include "store/buffers.hpp"
+#include "store/processes.hpp"
 
 namespace pyport::host {
 
-class StoreMessages final : public link::BufferMessages {
+// What a process has of them.
+struct StoreParts {
+  store::Buffers& buffers;
+  store::BufferEvents& buffer_events;
+  store::Channels& channels;
+  ChannelEvents& channel_events;
+  store::Processes& processes;
+  store::Dropped& dropped;
+};
+
+class StoreMessages final : public link::ResourceMessages {
  public:
-  StoreMessages(store::Buffers& buffers, store::BufferEvents& events) noexcept
-      : buffers_(buffers), events_(events) {}
+  explicit StoreMessages(const StoreParts& parts) noexcept
+      : parts_(parts), channels_(parts.channels, parts.channel_events, parts.dropped) {}
 
   Result<Done> message(const wire::Message& head, ByteView body) override;
-  [[nodiscard]] std::shared_ptr<const void> undecoded() override { return buffers_.undecoded(); }
-  [[nodiscard]] std::optional<Bytes> info(std::uint64_t number) override;
+  void send(std::uint64_t channel, ByteView entries, std::size_t count) override {
+    channels_.send(channel, entries, count);
+  }
+  void send(std::uint64_t channel, Payload memory, std::size_t offset) override {
+    channels_.send(channel, std::move(memory), offset);
+  }
+  [[nodiscard]] std::shared_ptr<const void> undecoded() override {
+    return parts_.dropped.undecoded();
+  }
+  [[nodiscard]] std::optional<Bytes> buffer_info(std::uint64_t number) override;
+  [[nodiscard]] std::optional<Bytes> channel_info(std::uint64_t number) override {
+    return channels_.info(number);
+  }
   [[nodiscard]] Counts counts() override;
 
  private:
+  Result<Done> buffer_message(const wire::Message& head, ByteView body);
   Result<Done> create(std::uint64_t number, ByteView body);
 
-  store::Buffers& buffers_;
-  store::BufferEvents& events_;
+  const StoreParts parts_;
+  ChannelMessages channels_;
 };
 
 // The writes of one lane. One thread.

@@ -18,6 +18,8 @@ constexpr std::size_t kScratchBytes = 32U << 10;
 // large: its header, and not much of what should go straight to its place.
 constexpr std::size_t kAheadOfLargeBytes = 256;
 constexpr std::size_t kLargeBytes = 16U << 10;
+// A message to a channel of so many bytes goes straight to memory of its own.
+constexpr std::size_t kSendBytes = 8U << 10;
 constexpr std::size_t kWriteHeadBytes = wire::kLengthBytes + wire::kControlHeaderBytes;
 
 bool is_write(ByteView content) noexcept {
@@ -25,8 +27,21 @@ bool is_write(ByteView content) noexcept {
          content[0] == static_cast<std::uint8_t>(wire::Op::buffer_write);
 }
 
+bool is_send(ByteView content) noexcept {
+  return content[0] == static_cast<std::uint8_t>(wire::Op::channel_send);
+}
+
 std::uint64_t number_of(ByteView content) noexcept {
   return load_u64(content.data() + 1);
+}
+
+// Of a packet of `length` bytes the beginning is there: does the rest go to its own place? Where it
+// belongs is waited for, and so is a small message.
+bool begins_apart(ByteView content, std::size_t length) noexcept {
+  if (content.size() < wire::kControlHeaderBytes) return false;
+  if (is_write(content)) return true;
+  if (is_send(content) && length >= kSendBytes) return true;
+  return length + wire::kLengthBytes > kScratchBytes;
 }
 
 }  // namespace
@@ -130,11 +145,8 @@ Result<bool> BulkLane::take_packet() {
   }
   const ByteView body = have.subspan(wire::kLengthBytes);
   const ByteView content = body.first(std::min(length, body.size()));
-  // What decides where the rest belongs, and a small message, is waited for.
   const bool whole = content.size() == length;
-  const bool known = content.size() >= wire::kControlHeaderBytes;
-  if (!whole && (!known || (!is_write(content) && length + wire::kLengthBytes <= kScratchBytes)))
-    return false;
+  if (!whole && !begins_apart(content, length)) return false;
   begin_ += wire::kLengthBytes + content.size();
   large_traffic_ = length >= kLargeBytes;
   if (!whole) {

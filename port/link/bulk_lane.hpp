@@ -3,7 +3,7 @@
 // Small packets are read many at a time into a scratch block. What is left of a packet that began
 // there is received straight into its place by the read that follows, which also takes the
 // beginning of the next packet along: the memory of the buffer for a BUFFER_WRITE, memory of its
-// own for another message.
+// own for a large message.
 //
 //   between   packets are taken from the scratch block
 //   into a buffer, into memory, skipped: the rest of one packet comes, the scratch block is empty
@@ -16,7 +16,7 @@
 #include "core/payload.hpp"
 #include "core/result.hpp"
 #include "link/answer_writer.hpp"
-#include "link/buffer_messages.hpp"
+#include "link/buffer_writes.hpp"
 #include "link/messages.hpp"
 #include "sys/wake_fd.hpp"
 

@@ -11,17 +11,25 @@
 
 namespace pyport::link {
 
+namespace {
+
+// A message to a channel that came alone is copied into memory of its own from here on; a smaller
+// one joins others.
+constexpr std::size_t kOwnMemoryBytes = 4U << 10;
+
+}  // namespace
+
 Messages::Messages(AnswerWriter& writer,
                    Dispatcher& dispatcher,
                    ContextStarter& contexts,
-                   BufferMessages& buffers,
+                   ResourceMessages& resources,
                    Traffic& traffic,
                    HostFacts facts,
                    std::optional<milliseconds> kill_after)
     : writer_(writer),
       dispatcher_(dispatcher),
       contexts_(contexts),
-      buffers_(buffers),
+      resources_(resources),
       traffic_(traffic),
       facts_(std::move(facts)),
       kill_after_(kill_after) {}
@@ -35,6 +43,11 @@ Result<Done> Messages::packet(Inflow& inflow, ByteView content, std::optional<Pa
     PYPORT_TRY(const wire::Message head, wire::parse_message(one));
     ++count;
     auto own = walk.single() ? std::exchange(memory, std::nullopt) : std::nullopt;
+    if (head.op == wire::Op::channel_send) {
+      PYPORT_TRY(const std::size_t same, sends(walk, head, one, std::move(own)));
+      count += same;
+      continue;
+    }
     PYPORT_TRY([[maybe_unused]] auto done, message(inflow, head, one, std::move(own)));
   }
   traffic_.note_in({count, 0});
@@ -49,7 +62,7 @@ Result<Done> Messages::message(Inflow& inflow,
   if (wire::is_run(head.op)) {
     Request request;
     request.head = head;
-    request.undecoded = buffers_.undecoded();
+    request.undecoded = resources_.undecoded();
     if (memory) {
       request.message = std::move(*memory);
     } else {
@@ -59,10 +72,34 @@ Result<Done> Messages::message(Inflow& inflow,
     inflow.requests.push_back(std::move(request));
     return Done{};
   }
-  if (wire::is_buffer(head.op)) return buffers_.message(head, rest);
+  if (wire::is_buffer(head.op) || wire::is_channel(head.op)) return resources_.message(head, rest);
   // What was read before it comes first: CANCEL follows the request it cancels.
   submit(inflow);
   return control(head, rest);
+}
+
+Result<std::size_t> Messages::sends(wire::PacketWalk& walk,
+                                    const wire::Message& head,
+                                    ByteView message,
+                                    std::optional<Payload> memory) {
+  if (!walk.single()) {
+    const wire::PacketWalk::Run run = walk.same_as(message);
+    resources_.send(head.id, run.entries, run.count);
+    return run.count - 1;
+  }
+  if (!memory && message.size() >= kOwnMemoryBytes) {
+    PYPORT_TRY(memory, Payload::copy_of(message));
+  }
+  if (memory) {
+    resources_.send(head.id, *std::move(memory), head.term_offset);
+  } else {
+    Bytes entry;
+    entry.reserve(wire::kLengthBytes + message.size());
+    put_u32(entry, static_cast<std::uint32_t>(message.size()));
+    put_bytes(entry, message);
+    resources_.send(head.id, entry, 1);
+  }
+  return std::size_t{0};
 }
 
 void Messages::submit(Inflow& inflow) {
@@ -93,7 +130,8 @@ Result<Done> Messages::control(const wire::Message& head, ByteView term) {
       close_context(head.id, term);
       return Done{};
     case wire::Op::buffer_info:
-      buffer_info(head.id, term);
+    case wire::Op::channel_info:
+      resource_info(head.op, head.id, term);
       return Done{};
     default:
       return Error{Errc::protocol, "a message that only the program sends"};
@@ -152,11 +190,13 @@ void Messages::interrupt(std::uint64_t id, ByteView term) {
   answer_atom(wire::Op::ok, id, dispatcher_.interrupt(context.value()) ? "true" : "false");
 }
 
-void Messages::buffer_info(std::uint64_t id, ByteView term) {
+void Messages::resource_info(wire::Op op, std::uint64_t id, ByteView term) {
   auto number = etf::read_natural(term);
   if (!number.ok()) return refuse(id, number.error());
-  const auto facts = buffers_.info(number.value());
-  if (!facts) return answer_atom(wire::Op::error, id, "no_buffer");
+  const bool buffer = op == wire::Op::buffer_info;
+  const auto facts =
+      buffer ? resources_.buffer_info(number.value()) : resources_.channel_info(number.value());
+  if (!facts) return answer_atom(wire::Op::error, id, buffer ? "no_buffer" : "no_channel");
   answer(wire::Op::ok, id, *facts);
 }
 
@@ -164,7 +204,7 @@ void Messages::info(std::uint64_t id) {
   const Dispatcher::Counts counts = dispatcher_.counts();
   const Traffic::Count in = traffic_.in();
   const Traffic::Count out_bulk = traffic_.bulk_out();
-  const BufferMessages::Counts buffers = buffers_.counts();
+  const ResourceMessages::Counts held = resources_.counts();
   const auto uptime = std::chrono::duration_cast<milliseconds>(Clock::now() - started_);
   const std::pair<const char*, std::uint64_t> facts[] = {
       {"os_pid", static_cast<std::uint64_t>(::getpid())},
@@ -180,9 +220,11 @@ void Messages::info(std::uint64_t id) {
       {"envs", contexts_.env_count()},
       {"interrupts", counts.interrupts},
       {"output_dropped", contexts_.output_dropped()},
-      {"buffers", buffers.buffers},
-      {"buffer_memory_bytes", buffers.memory_bytes},
-      {"buffer_file_bytes", buffers.file_bytes},
+      {"buffers", held.buffers},
+      {"buffer_memory_bytes", held.buffer_memory_bytes},
+      {"buffer_file_bytes", held.buffer_file_bytes},
+      {"channels", held.channels},
+      {"channel_bytes", held.channel_bytes},
   };
   etf::ControlWriter out;
   out.map(std::size(facts));

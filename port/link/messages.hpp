@@ -1,5 +1,6 @@
 // What the messages of the BEAM do, whichever lane brought them: run messages go to the dispatcher,
-// buffer messages to the store, control messages are answered here. It never touches Python.
+// messages about buffers, channels and processes to the store, control messages are answered here.
+// It never touches Python.
 //
 // Any thread: what belongs to one lane is in its Inflow. Within a lane the order is kept: a buffer
 // message has had its effect before a later request is handed on.
@@ -12,9 +13,10 @@
 
 #include "core/payload.hpp"
 #include "link/answer_writer.hpp"
-#include "link/buffer_messages.hpp"
 #include "link/dispatcher.hpp"
+#include "link/resource_messages.hpp"
 #include "link/traffic.hpp"
+#include "wire/packet.hpp"
 
 namespace pyport::link {
 
@@ -48,7 +50,7 @@ class Messages {
   Messages(AnswerWriter& writer,
            Dispatcher& dispatcher,
            ContextStarter& contexts,
-           BufferMessages& buffers,
+           ResourceMessages& resources,
            Traffic& traffic,
            HostFacts facts,
            std::optional<milliseconds> kill_after);
@@ -70,7 +72,12 @@ class Messages {
   void open_context(std::uint64_t id, ByteView term);
   void close_context(std::uint64_t id, ByteView term);
   void interrupt(std::uint64_t id, ByteView term);
-  void buffer_info(std::uint64_t id, ByteView term);
+  // A CHANNEL_SEND and those that follow it for the same channel; how many those are.
+  Result<std::size_t> sends(wire::PacketWalk& walk,
+                            const wire::Message& head,
+                            ByteView message,
+                            std::optional<Payload> memory);
+  void resource_info(wire::Op op, std::uint64_t id, ByteView term);
   void info(std::uint64_t id);
   void answer_atom(wire::Op op, std::uint64_t id, const char* name);
   void answer(wire::Op op, std::uint64_t id, const Bytes& term);
@@ -79,7 +86,7 @@ class Messages {
   AnswerWriter& writer_;
   Dispatcher& dispatcher_;
   ContextStarter& contexts_;
-  BufferMessages& buffers_;
+  ResourceMessages& resources_;
   Traffic& traffic_;
   const HostFacts facts_;
   const std::optional<milliseconds> kill_after_;

@@ -13,7 +13,8 @@ namespace pyport::link {
 struct Request {
   wire::Message head;
   TimePoint deadline = kNever;
-  // BufferMessages::undecoded(); owners: the requests that came in between two drops, the registry.
+  // ResourceMessages::undecoded(); owners: the messages that came in between two drops, and the
+  // store.
   std::shared_ptr<const void> undecoded;
   Payload message;  // the whole message; `head` says where its term begins
 

@@ -88,9 +88,9 @@ void Context::serve(link::Request& request) {
 
 void Context::decoded() {
   undecoded_.reset();
-  if (!shared_.buffers.has_dropped()) return;
+  if (!shared_.dropped.any()) return;
   const GilReleased released;
-  shared_.buffers.forget_dropped();
+  shared_.dropped.forget();
 }
 
 void Context::give_answer(std::uint64_t id) {

@@ -17,7 +17,7 @@
 #include "py/from_python.hpp"
 #include "py/namespaces.hpp"
 #include "py/output.hpp"
-#include "store/buffers.hpp"
+#include "store/dropped.hpp"
 #include "store/interrupt.hpp"
 #include "sys/wake_fd.hpp"
 
@@ -32,7 +32,7 @@ struct Shared {
   DecrefQueue& decrefs;
   PyObject* const pristine_namespace;  // never changed, and alive as long as the process
   const std::size_t term_bytes_max;    // of an answer; beyond it the caller gets a ValueError
-  store::Buffers& buffers;
+  store::Dropped& dropped;
   link::BulkWriter* const bulk;      // null: there is no bulk lane
   const std::size_t bulk_threshold;  // bytes of an answer that goes there
   std::atomic<std::uint64_t> env_count{0};

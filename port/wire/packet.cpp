@@ -1,5 +1,6 @@
 #include "wire/packet.hpp"
 
+#include <cstring>
 #include <string>
 #include <utility>
 
@@ -34,6 +35,19 @@ Result<ByteView> PacketWalk::next() {
   }
   rest_ = body.subspan(length);
   return body.first(length);
+}
+
+PacketWalk::Run PacketWalk::same_as(ByteView message) noexcept {
+  const std::uint8_t* const begin = message.data() - kLengthBytes;
+  std::size_t count = 1;
+  // What is malformed is left to next().
+  for (; rest_.size() >= kLengthBytes + kControlHeaderBytes; ++count) {
+    const std::size_t length = load_u32(rest_.data());
+    if (length < kControlHeaderBytes || length > rest_.size() - kLengthBytes) break;
+    if (std::memcmp(rest_.data() + kLengthBytes, message.data(), kControlHeaderBytes) != 0) break;
+    rest_ = rest_.subspan(kLengthBytes + length);
+  }
+  return {{begin, static_cast<std::size_t>(rest_.data() - begin)}, count};
 }
 
 }  // namespace pyport::wire

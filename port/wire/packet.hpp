@@ -24,6 +24,14 @@ class PacketWalk {
   // REQUIRES: more()
   Result<ByteView> next();
 
+  struct Run {
+    ByteView entries;  // *(length:32 message)
+    std::size_t count = 0;
+  };
+  // `message` and those that follow it with the same operation and id. REQUIRES: next() has just
+  // returned it, from a batch, and it has a header.
+  [[nodiscard]] Run same_as(ByteView message) noexcept;
+
  private:
   ByteView rest_;
   bool batch_;

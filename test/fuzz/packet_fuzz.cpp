@@ -22,10 +22,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     auto head = pyport::wire::parse_message(message.value());
     if (!head.ok()) continue;
     if (head.value().term_offset > message.value().size()) std::abort();
-    if (head.value().op != pyport::wire::Op::buffer_new) continue;
     const auto body = message.value().subspan(head.value().term_offset);
-    auto made = pyport::wire::parse_buffer_new(body);
-    if (made.ok() && made.value().reference.empty()) std::abort();
+    if (head.value().op == pyport::wire::Op::buffer_new) {
+      auto made = pyport::wire::parse_buffer_new(body);
+      if (made.ok() && made.value().reference.empty()) std::abort();
+    } else if (head.value().op == pyport::wire::Op::channel_new) {
+      auto made = pyport::wire::parse_channel_new(body);
+      if (made.ok() && made.value().reference.empty()) std::abort();
+    } else if (head.value().op == pyport::wire::Op::channel_send && !walk.single()) {
+      const auto run = walk.same_as(message.value());
+      walked += run.entries.size() - message.value().size() - pyport::wire::kLengthBytes;
+      if (run.count == 0 || walked > size) std::abort();
+    }
   }
   return 0;
 }

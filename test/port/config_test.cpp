@@ -57,6 +57,8 @@ TEST_CASE("config: --help names every option that is parsed") {
                                  "--buffer-memory-max",
                                  "--resource-bytes-max",
                                  "--buffers-max",
+                                 "--channel-bytes-max",
+                                 "--channels-max",
                                  "--lib",
                                  "--python",
                                  "--python-path",
@@ -83,6 +85,20 @@ TEST_CASE("config: the options of buffers and of the bulk lane, and their defaul
   CHECK(defaults.value().buffer_memory_max == std::uint64_t{256} << 20);
   CHECK(defaults.value().resource_bytes_max == std::uint64_t{16} << 30);
   CHECK(defaults.value().buffers_max == 65536);
+}
+
+TEST_CASE("config: the options of channels, and their defaults") {
+  const char* const arguments[] = {"--channel-bytes-max=65536", "--channels-max=3"};
+  auto given = parse_command_line(arguments);
+  REQUIRE(given.ok());
+  CHECK(given.value().channel_bytes_max == 65536);
+  CHECK(given.value().channels_max == 3);
+  auto defaults = parse_command_line({});
+  REQUIRE(defaults.ok());
+  CHECK(defaults.value().channel_bytes_max == 268435456);
+  CHECK(defaults.value().channels_max == 65536);
+  const char* const small[] = {"--channel-bytes-max=65535"};
+  CHECK_FALSE(parse_command_line(small).ok());
 }
 
 TEST_CASE("config: the files of buffers go where TMPDIR says, and to /tmp without it") {

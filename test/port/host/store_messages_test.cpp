@@ -1,55 +1,17 @@
-#include "host/store_messages.hpp"
-
 #include <doctest/doctest.h>
 
 #include "../link/fakes.hpp"
 #include "etf/control.hpp"
+#include "rig.hpp"
 
 namespace {
 
 using namespace pyport;  // NOLINT(google-build-using-namespace) -- a test of where layers meet
 using store::BufferState;
 
-const Bytes first_reference{90, 0, 1, 119, 1, 'n', 0, 0, 0, 0, 0, 0, 0, 7};
-const Bytes other_reference{90, 0, 1, 119, 1, 'n', 0, 0, 0, 0, 0, 0, 0, 8};
-
-class SeenEvents final : public store::BufferEvents {
- public:
-  void credit(std::uint64_t, std::uint64_t up_to) noexcept override { credited = up_to; }
-  void refused(std::uint64_t number, BufferState why) noexcept override {
-    refusals.emplace_back(number, why);
-  }
-  void forgotten(std::uint64_t) noexcept override {}
-
-  std::uint64_t credited = 0;
-  std::vector<std::pair<std::uint64_t, BufferState>> refusals;
-};
-
-struct Rig {
-  SeenEvents events;
-  store::Buffers buffers{store::BudgetLimits{}, events, 2};
-  host::StoreMessages messages{buffers, events};
-
-  Result<Done> tell(wire::Op op, std::uint64_t number, ByteView body = {}) {
-    wire::Message head;
-    head.op = op;
-    head.id = number;
-    return messages.message(head, body);
-  }
-  Result<Done> make(std::uint64_t number,
-                    ByteView reference,
-                    std::uint64_t length = wire::BufferNew::kNoLength,
-                    std::uint8_t retain = 0) {
-    Bytes body{retain};
-    put_u32(body, 65536);
-    put_u64(body, length);
-    put_u64(body, 4096);
-    put_u64(body, 100);
-    put_u8(body, 131);
-    put_bytes(body, reference);
-    return tell(wire::Op::buffer_new, number, body);
-  }
-};
+using test::first_reference;
+using test::other_reference;
+using Rig = test::MessagesOfHost;
 
 TEST_CASE("store messages: BUFFER_NEW makes a buffer with the options it names") {
   Rig rig;
@@ -122,7 +84,7 @@ TEST_CASE("store messages: what comes for a buffer that is gone is ignored") {
                             wire::Op::buffer_drop,
                             wire::Op::buffer_wait})
     CHECK(rig.tell(op, 77, Bytes(8)).ok());
-  CHECK_FALSE(rig.messages.info(77).has_value());
+  CHECK_FALSE(rig.messages.buffer_info(77).has_value());
 }
 
 TEST_CASE("store messages: BUFFER_INFO says where the buffer stands") {
@@ -134,13 +96,13 @@ TEST_CASE("store messages: BUFFER_INFO says where the buffer stands") {
   const auto state_named = [&rig](const char* name) {
     etf::ControlWriter pair;
     pair.atom("state").atom(name);
-    const Bytes info = rig.messages.info(1).value_or(Bytes());
+    const Bytes info = rig.messages.buffer_info(1).value_or(Bytes());
     const Bytes wanted = pair.bytes();
     return as_chars(info).find(as_chars(ByteView(wanted).subspan(1))) != std::string_view::npos;
   };
   etf::ControlWriter start;
   start.map(6).atom("written").integer(10).atom("read").integer(4);
-  const Bytes info = rig.messages.info(1).value_or(Bytes());
+  const Bytes info = rig.messages.buffer_info(1).value_or(Bytes());
   CHECK(as_chars(info).starts_with(as_chars(start.bytes())));
   CHECK(state_named("open"));
   buffer->close_reader();

@@ -13,9 +13,9 @@ namespace {
 
 using namespace pyport;        // NOLINT(google-build-using-namespace) -- a test of one layer
 using namespace pyport::link;  // NOLINT(google-build-using-namespace) -- a test of one layer
-using pyport::test::buffer_message;
 using pyport::test::call_message;
 using pyport::test::packet;
+using pyport::test::resource_message;
 
 constexpr std::size_t kPacketBytesMax = 8U << 20;
 
@@ -27,7 +27,7 @@ Bytes pattern(std::size_t count, std::uint8_t seed = 1) {
 }
 
 Bytes write_packet(std::uint64_t number, ByteView data) {
-  return packet(buffer_message(wire::Op::buffer_write, number, data));
+  return packet(resource_message(wire::Op::buffer_write, number, data));
 }
 
 // A lane over a socket pair; the test steps it on its own thread.
@@ -182,13 +182,13 @@ TEST_CASE("bulk lane: a write comes before the request behind it, whatever their
   Rig rig;
   rig.writes.buffers[1];
   std::vector<std::size_t> written;
-  rig.program.buffers.on_message = [&rig, &written] {
+  rig.program.resources.on_message = [&rig, &written] {
     written.push_back(rig.writes.buffers[1].size());
   };
   // Closing is a message like any other: it sees what was written before it.
   for (const std::size_t size : {std::size_t{10}, std::size_t{500'000}}) {
     rig.put(write_packet(1, pattern(size)));
-    rig.put(packet(buffer_message(wire::Op::buffer_close, 1, Bytes(8))));
+    rig.put(packet(resource_message(wire::Op::buffer_close, 1, Bytes(8))));
   }
   rig.drain();
   CHECK(written == std::vector<std::size_t>{10, 500'010});

@@ -6,14 +6,15 @@
 #include <string>
 #include <vector>
 
-#include "link/buffer_messages.hpp"
+#include "link/buffer_writes.hpp"
 #include "link/bulk_lane.hpp"
 #include "link/messages.hpp"
+#include "link/resource_messages.hpp"
 #include "pipe.hpp"
 
 namespace pyport::test {
 
-class FakeBuffers final : public link::BufferMessages {
+class FakeResources final : public link::ResourceMessages {
  public:
   Result<Done> message(const wire::Message& head, ByteView body) override {
     if (on_message) on_message();
@@ -21,14 +22,32 @@ class FakeBuffers final : public link::BufferMessages {
     return Done{};
   }
   [[nodiscard]] std::shared_ptr<const void> undecoded() override { return nullptr; }
-  [[nodiscard]] std::optional<Bytes> info(std::uint64_t number) override {
+  void send(std::uint64_t channel, ByteView entries, std::size_t count) override {
+    sent.push_back({channel, Bytes(entries.begin(), entries.end()), count, false});
+  }
+  void send(std::uint64_t channel, Payload memory, std::size_t offset) override {
+    const ByteView message = memory.view().subspan(offset);
+    sent.push_back({channel, Bytes(message.begin(), message.end()), 1, true});
+  }
+  [[nodiscard]] std::optional<Bytes> buffer_info(std::uint64_t number) override {
     if (number != 1) return std::nullopt;
     return Bytes{131, 106};  // []
   }
-  [[nodiscard]] Counts counts() override { return {3, 2000, 1000}; }
+  [[nodiscard]] std::optional<Bytes> channel_info(std::uint64_t number) override {
+    if (number != 2) return std::nullopt;
+    return Bytes{131, 97, 2};  // 2
+  }
+  [[nodiscard]] Counts counts() override { return {3, 2000, 1000, 4, 500}; }
 
   std::function<void()> on_message;
   std::vector<std::pair<wire::Op, Bytes>> seen;
+  struct Sent {
+    std::uint64_t channel;
+    Bytes bytes;
+    std::size_t count;
+    bool own;  // the message, in memory of its own
+  };
+  std::vector<Sent> sent;
 };
 
 // Buffers that take `room` bytes at a time and hold `bytes_max`.
@@ -82,9 +101,9 @@ struct MessagesRig {
   link::AnswerWriter writer{pipe.write_end.get(), 1 << 20};
   link::Dispatcher dispatcher{writer, link::DispatchLimits{}};
   FakeStarter starter;
-  FakeBuffers buffers;
+  FakeResources resources;
   link::Traffic traffic;
-  link::Messages messages{writer, dispatcher, starter, buffers, traffic, {}, std::nullopt};
+  link::Messages messages{writer, dispatcher, starter, resources, traffic, {}, std::nullopt};
 
   // The content of the packets that were answered, each with its length.
   Bytes answers() {
@@ -94,7 +113,7 @@ struct MessagesRig {
 };
 
 // Messages as the BEAM writes them.
-inline Bytes buffer_message(wire::Op op, std::uint64_t number, ByteView data = {}) {
+inline Bytes resource_message(wire::Op op, std::uint64_t number, ByteView data = {}) {
   Bytes message;
   wire::put_answer_header(message, op, number);
   put_bytes(message, data);

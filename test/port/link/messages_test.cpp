@@ -9,8 +9,8 @@ namespace {
 
 using namespace pyport;        // NOLINT(google-build-using-namespace) -- a test of one layer
 using namespace pyport::link;  // NOLINT(google-build-using-namespace) -- a test of one layer
-using pyport::test::buffer_message;
 using pyport::test::call_message;
+using pyport::test::resource_message;
 
 Inflow inflow() {
   return {Dispatcher::Submitter::reader, Clock::now(), {}};
@@ -26,17 +26,17 @@ TEST_CASE("messages: a write has had its effect before a request behind it is ha
   test::MessagesRig rig;
   Inflow lane = inflow();
   std::uint64_t submitted_before = 99;
-  rig.buffers.on_message = [&rig, &submitted_before] {
+  rig.resources.on_message = [&rig, &submitted_before] {
     submitted_before = rig.dispatcher.counts().requests;
   };
-  const Bytes batch =
-      test::batch_of({buffer_message(wire::Op::buffer_write, 1, Bytes{1, 2}), call_message(5, 0)});
+  const Bytes batch = test::batch_of(
+      {resource_message(wire::Op::buffer_write, 1, Bytes{1, 2}), call_message(5, 0)});
   REQUIRE(rig.messages.packet(lane, batch, std::nullopt).ok());
   rig.messages.submit(lane);
   CHECK(submitted_before == 0);
   CHECK(rig.dispatcher.counts().requests == 1);
-  REQUIRE(rig.buffers.seen.size() == 1);
-  CHECK(rig.buffers.seen[0].second == Bytes{1, 2});
+  REQUIRE(rig.resources.seen.size() == 1);
+  CHECK(rig.resources.seen[0].second == Bytes{1, 2});
 }
 
 TEST_CASE("messages: every buffer operation reaches the buffers, in order") {
@@ -48,17 +48,17 @@ TEST_CASE("messages: every buffer operation reaches the buffers, in order") {
   std::vector<Bytes> messages;
   messages.reserve(operations.size());
   for (const Op op : operations)
-    messages.push_back(buffer_message(op, 4, Bytes(op == Op::buffer_close ? 8 : 0)));
+    messages.push_back(resource_message(op, 4, Bytes(op == Op::buffer_close ? 8 : 0)));
   REQUIRE(rig.messages.packet(lane, test::batch_of(messages), std::nullopt).ok());
-  REQUIRE(rig.buffers.seen.size() == operations.size());
+  REQUIRE(rig.resources.seen.size() == operations.size());
   for (std::size_t i = 0; i < operations.size(); ++i)
-    CHECK(rig.buffers.seen[i].first == operations[i]);
+    CHECK(rig.resources.seen[i].first == operations[i]);
 }
 
 TEST_CASE("messages: requests before a control message are handed on before it is carried out") {
   test::MessagesRig rig;
   Inflow lane = inflow();
-  const Bytes ping = buffer_message(wire::Op::ping, 2);
+  const Bytes ping = resource_message(wire::Op::ping, 2);
   const auto done = rig.messages.packet(lane, test::batch_of({call_message(5, 0), ping}), {});
   REQUIRE(done.ok());
   CHECK(lane.requests.empty());
@@ -69,7 +69,7 @@ TEST_CASE("messages: BUFFER_INFO about a buffer that is gone is answered no_buff
   test::MessagesRig rig;
   Inflow lane = inflow();
   const auto ask = [&rig, &lane](std::uint64_t id, std::uint64_t number) {
-    const Bytes message = buffer_message(wire::Op::buffer_info, id, number_term(number));
+    const Bytes message = resource_message(wire::Op::buffer_info, id, number_term(number));
     REQUIRE(rig.messages.packet(lane, message, std::nullopt).ok());
     return rig.answers();
   };
@@ -84,7 +84,7 @@ TEST_CASE("messages: INFO counts buffers and the messages and bytes of every lan
   Inflow lane = inflow();
   rig.traffic.note_in({5, 700});
   rig.traffic.note_bulk_out({2, 90000});
-  REQUIRE(rig.messages.packet(lane, buffer_message(wire::Op::info, 9), std::nullopt).ok());
+  REQUIRE(rig.messages.packet(lane, resource_message(wire::Op::info, 9), std::nullopt).ok());
   const Bytes answer = rig.answers();
   const std::string text(as_chars(answer));
   const auto has = [&text](const char* name, std::uint64_t value) {
@@ -106,9 +106,9 @@ TEST_CASE("messages: what only the program sends, and an empty batch, are errors
   test::MessagesRig rig;
   Inflow lane = inflow();
   CHECK_FALSE(rig.messages.packet(lane, Bytes{0x7f}, std::nullopt).ok());
-  CHECK_FALSE(rig.messages.packet(lane, buffer_message(wire::Op::ok, 1), std::nullopt).ok());
+  CHECK_FALSE(rig.messages.packet(lane, resource_message(wire::Op::ok, 1), std::nullopt).ok());
   CHECK_FALSE(
-      rig.messages.packet(lane, buffer_message(wire::Op::buffer_credit, 1), std::nullopt).ok());
+      rig.messages.packet(lane, resource_message(wire::Op::buffer_credit, 1), std::nullopt).ok());
 }
 
 }  // namespace

@@ -52,7 +52,8 @@ class WithBuffers {
   WithBuffers& operator=(const WithBuffers&) = delete;
 
   NoEvents events;
-  pyport::store::Buffers buffers{{}, events, 8};
+  pyport::store::Dropped dropped;
+  pyport::store::Buffers buffers{{}, events, 8, dropped};
 
  private:
   static void forget() {
@@ -101,7 +102,8 @@ TEST_CASE("buffer: a file of Python is refused what all buffers together may not
   NoEvents events;
   pyport::store::BudgetLimits limits;
   limits.bytes_max = kLimit;
-  pyport::store::Buffers buffers{limits, events, 8};
+  pyport::store::Dropped dropped;
+  pyport::store::Buffers buffers{limits, events, 8, dropped};
   pyport::py::conversions.buffers = &buffers;
   {
     const PyRef seen = pyport::test::run(

@@ -10,13 +10,15 @@ using test::BufferFixture;
 using State = store::BufferState;
 
 struct BuffersFixture {
-  explicit BuffersFixture(std::size_t count_max = 10'000) : buffers({}, events, count_max) {}
+  explicit BuffersFixture(std::size_t count_max = 10'000)
+      : buffers({}, events, count_max, dropped) {}
   Result<Done> create(std::uint64_t number, store::Retain retain = store::Retain::unread) {
     store::BufferOptions options = BufferFixture::small();
     options.retain = retain;
     return buffers.create(number, as_bytes("ref" + std::to_string(number)), options);
   }
   test::NotedEvents events;
+  store::Dropped dropped;
   Buffers buffers;
 };
 
@@ -101,13 +103,13 @@ TEST_CASE("buffers: one that retains all keeps its content whoever let go of it"
 
 TEST_CASE("buffers: one that is dropped is found until the requests before that are decoded") {
   BuffersFixture f;
-  CHECK(f.buffers.undecoded() == nullptr);
+  CHECK(f.dropped.undecoded() == nullptr);
   for (std::uint64_t number = 1; number < 5; ++number)
     REQUIRE(f.create(number).ok());
-  auto first = f.buffers.undecoded();
-  auto second = f.buffers.undecoded();
+  auto first = f.dropped.undecoded();
+  auto second = f.dropped.undecoded();
   f.buffers.drop(1);
-  auto third = f.buffers.undecoded();
+  auto third = f.dropped.undecoded();
   f.buffers.drop(2);
   f.buffers.drop(3);
   CHECK(f.buffers.counts().count == 1);
@@ -117,15 +119,15 @@ TEST_CASE("buffers: one that is dropped is found until the requests before that 
   CHECK(found->position().state == State::writer_died);
   third.reset();  // the others came before the drop of 2 too
   first.reset();
-  f.buffers.forget_dropped();
+  f.dropped.forget();
   CHECK(f.buffers.find(as_bytes("ref1")) == found);
   CHECK(f.buffers.find(as_bytes("ref2")) != nullptr);
-  CHECK(f.buffers.has_dropped());
+  CHECK(f.dropped.any());
   second.reset();
-  f.buffers.forget_dropped();
+  f.dropped.forget();
   for (const char* const reference : {"ref1", "ref2", "ref3"})
     CHECK(f.buffers.find(as_bytes(reference)) == nullptr);
-  CHECK_FALSE(f.buffers.has_dropped());
+  CHECK_FALSE(f.dropped.any());
   CHECK(f.buffers.find(as_bytes("ref4")) != nullptr);
 }
 
@@ -133,18 +135,18 @@ TEST_CASE("buffers: a drop waits only for the requests that came before it") {
   BuffersFixture f;
   REQUIRE(f.create(1).ok());
   REQUIRE(f.create(2).ok());
-  auto before = f.buffers.undecoded();
+  auto before = f.dropped.undecoded();
   f.buffers.drop(1);
-  const auto after = f.buffers.undecoded();
+  const auto after = f.dropped.undecoded();
   before.reset();
-  f.buffers.forget_dropped();
+  f.dropped.forget();
   CHECK(f.buffers.find(as_bytes("ref1")) == nullptr);
 }
 
 TEST_CASE("buffers: of those that were dropped the oldest go when there are too many") {
   BuffersFixture f;
   REQUIRE(f.create(0).ok());
-  const auto request = f.buffers.undecoded();
+  const auto request = f.dropped.undecoded();
   for (std::uint64_t number = 1; number < store::kDroppedCountMax + 2; ++number) {
     REQUIRE(f.create(number).ok());
     f.buffers.drop(number);
@@ -157,7 +159,7 @@ TEST_CASE("buffers: of those that were dropped the oldest go when they hold too 
   BuffersFixture f;
   const Bytes half(store::kDroppedBytesMax / 2, 1);
   REQUIRE(f.create(0).ok());
-  const auto request = f.buffers.undecoded();
+  const auto request = f.dropped.undecoded();
   for (std::uint64_t number = 1; number < 4; ++number) {
     REQUIRE(f.create(number, store::Retain::all).ok());
     f.buffers.find(number)->append(half);

@@ -54,8 +54,16 @@ bool term_is_well_formed(Op op, ByteView term) {
       return pyport::wire::parse_buffer_new(term).ok();
     case Op::buffer_write:
     case Op::buffer_close:  // parse_message() asks for the total
+    case Op::channel_send:
+    case Op::channel_close:
+    case Op::channel_taken:
+    case Op::messages_taken:
+    case Op::process:
       return true;
+    case Op::channel_new:
+      return pyport::wire::parse_channel_new(term).ok();
     case Op::buffer_info:
+    case Op::channel_info:
       return pyport::etf::read_natural(term).ok();
     default:
       return term.empty();
@@ -153,6 +161,56 @@ TEST_CASE("golden vectors: a BUFFER_NEW says what they describe") {
   CHECK(parsed.value().window == 65536);
   CHECK(parsed.value().length == 1000);
   CHECK(parsed.value().bytes_max == 4096);
+}
+
+TEST_CASE("golden vectors: what the program says about channels is what they say") {
+  namespace wire = pyport::wire;
+  const auto vectors = read_vectors();
+  const Bytes term{131, 97, 1};
+  CHECK(vectors.at("from.channel_message") == wire::make_answer(Op::channel_message, 1, term));
+  CHECK(vectors.at("from.channel_message_empty") == wire::make_answer(Op::channel_message, 2, {}));
+  CHECK(vectors.at("from.channel_credit") == wire::make_channel_credit(1, 4096));
+  using By = wire::ClosedBy;
+  CHECK(vectors.at("from.channel_closed_python") == wire::make_channel_closed(1, By::python));
+  CHECK(vectors.at("from.channel_closed_erlang") == wire::make_channel_closed(1, By::erlang));
+  CHECK(vectors.at("from.channel_closed_too_many") == wire::make_channel_closed(1, By::too_many));
+  CHECK(vectors.at("from.channel_forgotten") == wire::make_channel_forgotten(1));
+  CHECK(vectors.at("from.channel_wait") == wire::make_want(1));
+  CHECK(vectors.at("from.channel_wait_all") == wire::make_want(0));
+  CHECK(vectors.at("from.pressure") == wire::make_pressure(true));
+  CHECK(vectors.at("from.pressure_over") == wire::make_pressure(false));
+  ControlWriter no_channel;
+  no_channel.atom("no_channel");
+  CHECK(vectors.at("from.error_no_channel") == answer(Op::error, 14, no_channel));
+}
+
+TEST_CASE("golden vectors: what the program says to and about processes is what they say") {
+  const auto vectors = read_vectors();
+  const ByteView watch = vectors.at("from.watch");
+  const ByteView pid = watch.subspan(pyport::wire::kControlHeaderBytes);
+  CHECK(vectors.at("from.watch") == pyport::wire::make_watch(7, pid));
+  CHECK(vectors.at("from.unwatch") == pyport::wire::make_unwatch(7));
+  Bytes send;
+  pyport::wire::put_send_header(send, pid);
+  pyport::put_bytes(send, Bytes{131, 97, 1});
+  CHECK(vectors.at("from.send") == send);
+}
+
+TEST_CASE("golden vectors: a CHANNEL_NEW says what they describe") {
+  const auto vectors = read_vectors();
+  const auto parse = [&vectors](const char* name) {
+    const ByteView message = vectors.at(name);
+    return pyport::wire::parse_channel_new(message.subspan(pyport::wire::kControlHeaderBytes));
+  };
+  auto terms = parse("to.channel_new");
+  REQUIRE(terms.ok());
+  CHECK_FALSE(terms.value().raw);
+  CHECK(terms.value().bytes_max == 1U << 20);
+  CHECK(terms.value().reference[0] == 'Z');  // NEWER_REFERENCE_EXT, no version byte
+  auto bytes = parse("to.channel_new_bytes");
+  REQUIRE(bytes.ok());
+  CHECK(bytes.value().raw);
+  CHECK(bytes.value().bytes_max == 0);
 }
 
 }  // namespace
