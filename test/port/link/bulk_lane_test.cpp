@@ -114,6 +114,26 @@ TEST_CASE("bulk lane: a large write is received in the memory of its buffer") {
   CHECK(rig.writes.reservations[1] > 900'000);
 }
 
+TEST_CASE("bulk lane: messages to channels arrive whole and in order, large ones where they stay") {
+  Rig rig;
+  std::vector<Bytes> messages;
+  for (const std::size_t bytes :
+       std::vector<std::size_t>{10, 40000, 9000, 0, 65536, 65536, 20000, 300000, 7})
+    messages.push_back(pattern(bytes, static_cast<std::uint8_t>(messages.size())));
+  for (const Bytes& message : messages)
+    rig.put(packet(resource_message(wire::Op::channel_send, 3, message)));
+  rig.drain();
+  const auto& sent = rig.program.resources.sent;
+  REQUIRE(sent.size() == messages.size());
+  for (std::size_t i = 0; i < sent.size(); ++i) {
+    CHECK(sent[i].channel == 3);
+    CHECK(sent[i].own == (messages[i].size() > 4096));
+    const std::size_t head = sent[i].own ? 0 : 13;
+    CHECK(Bytes(sent[i].bytes.begin() + static_cast<long>(head), sent[i].bytes.end()) ==
+          messages[i]);
+  }
+}
+
 TEST_CASE("bulk lane: a buffer that gives little room at a time gets all bytes in order") {
   Rig rig;
   rig.writes.buffers[1];

@@ -79,6 +79,69 @@ TEST_CASE("messages: BUFFER_INFO about a buffer that is gone is answered no_buff
   CHECK(ask(8, 2) == test::packet(wire::make_answer(wire::Op::error, 8, gone.bytes())));
 }
 
+Bytes send_message(std::uint64_t number, std::size_t bytes) {
+  return resource_message(wire::Op::channel_send, number, Bytes(bytes, 'x'));
+}
+
+TEST_CASE("messages: what a batch brings for one channel together reaches it in one call") {
+  test::MessagesRig rig;
+  Inflow lane = inflow();
+  const Bytes close = resource_message(wire::Op::channel_close, 1, Bytes(8));
+  const Bytes batch = test::batch_of({send_message(1, 3),
+                                      send_message(1, 0),
+                                      send_message(2, 5),
+                                      call_message(5, 0),
+                                      send_message(1, 4),
+                                      close});
+  REQUIRE(rig.messages.packet(lane, batch, std::nullopt).ok());
+  const auto& sent = rig.resources.sent;
+  REQUIRE(sent.size() == 3);
+  Bytes both = test::packet(send_message(1, 3));
+  put_bytes(both, test::packet(send_message(1, 0)));
+  CHECK(sent[0].channel == 1);
+  CHECK(sent[0].count == 2);
+  CHECK(sent[0].bytes == both);
+  CHECK(sent[1].channel == 2);
+  CHECK(sent[1].bytes == test::packet(send_message(2, 5)));
+  CHECK(sent[2].bytes == test::packet(send_message(1, 4)));
+  REQUIRE(rig.resources.seen.size() == 1);
+  CHECK(rig.resources.seen[0].first == wire::Op::channel_close);
+  CHECK(rig.traffic.in().messages == 6);
+}
+
+TEST_CASE("messages: one that comes alone has memory of its own when it is large or brings it") {
+  test::MessagesRig rig;
+  Inflow lane = inflow();
+  const Bytes small = send_message(1, 3);
+  const Bytes large = send_message(1, 10'000);
+  REQUIRE(rig.messages.packet(lane, small, std::nullopt).ok());
+  REQUIRE(rig.messages.packet(lane, large, std::nullopt).ok());
+  REQUIRE(rig.messages.packet(lane, small, Payload::copy_of(small).value()).ok());
+  const auto& sent = rig.resources.sent;
+  REQUIRE(sent.size() == 3);
+  CHECK(sent[0].bytes == test::packet(small));
+  CHECK_FALSE(sent[0].own);
+  CHECK(sent[1].bytes == Bytes(10'000, 'x'));
+  CHECK(sent[1].own);
+  CHECK(sent[2].bytes == Bytes(3, 'x'));
+  CHECK(sent[2].own);
+  CHECK(rig.traffic.in().messages == 3);
+}
+
+TEST_CASE("messages: CHANNEL_INFO about a channel that is gone is answered no_channel") {
+  test::MessagesRig rig;
+  Inflow lane = inflow();
+  const auto ask = [&rig, &lane](std::uint64_t id, std::uint64_t number) {
+    const Bytes message = resource_message(wire::Op::channel_info, id, number_term(number));
+    REQUIRE(rig.messages.packet(lane, message, std::nullopt).ok());
+    return rig.answers();
+  };
+  etf::ControlWriter gone;
+  gone.atom("no_channel");
+  CHECK(ask(7, 2) == test::packet(wire::make_answer(wire::Op::ok, 7, Bytes{131, 97, 2})));
+  CHECK(ask(8, 1) == test::packet(wire::make_answer(wire::Op::error, 8, gone.bytes())));
+}
+
 TEST_CASE("messages: INFO counts buffers and the messages and bytes of every lane") {
   test::MessagesRig rig;
   Inflow lane = inflow();
@@ -96,6 +159,8 @@ TEST_CASE("messages: INFO counts buffers and the messages and bytes of every lan
   CHECK(has("buffers", 3));
   CHECK(has("buffer_memory_bytes", 2000));
   CHECK(has("buffer_file_bytes", 1000));
+  CHECK(has("channels", 4));
+  CHECK(has("channel_bytes", 500));
   CHECK(has("frames_in", 5));  // INFO itself is counted with its packet, when that is done
   CHECK(has("bytes_in", 700));
   CHECK(has("frames_out", 2));

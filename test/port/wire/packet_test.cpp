@@ -1,5 +1,7 @@
 #include "wire/packet.hpp"
 
+#include <vector>
+
 #include <doctest/doctest.h>
 
 #include "wire/message.hpp"
@@ -45,6 +47,52 @@ TEST_CASE("packet: a batch with an empty message is an error") {
   const Bytes content{0x7f, 0, 0, 0, 0};
   PacketWalk walk(content);
   CHECK_FALSE(walk.next().ok());
+}
+
+Bytes entry_of(std::uint8_t op, std::uint8_t id, std::size_t rest) {
+  Bytes entry{0, 0, 0, static_cast<std::uint8_t>(9 + rest), op, 0, 0, 0, 0, 0, 0, 0, id};
+  entry.resize(entry.size() + rest, 'x');
+  return entry;
+}
+
+TEST_CASE("packet: a run ends at another operation, another id and the end of the batch") {
+  Bytes content{0x7f};
+  for (const Bytes& entry : {entry_of(0x31, 1, 3),
+                             entry_of(0x31, 1, 0),
+                             entry_of(0x31, 2, 1),
+                             entry_of(0x21, 2, 1),
+                             entry_of(0x31, 2, 2),
+                             entry_of(0x31, 2, 2)})
+    pyport::put_bytes(content, entry);
+  PacketWalk walk(content);
+  std::vector<std::size_t> counts;
+  Bytes walked;
+  while (walk.more()) {
+    auto message = walk.next();
+    REQUIRE(message.ok());
+    const PacketWalk::Run run = walk.same_as(message.value());
+    counts.push_back(run.count);
+    pyport::put_bytes(walked, run.entries);
+  }
+  CHECK(counts == std::vector<std::size_t>{2, 1, 1, 2});
+  CHECK(walked == Bytes(content.begin() + 1, content.end()));
+}
+
+TEST_CASE("packet: a run leaves what is malformed behind it to be refused") {
+  const Bytes good = entry_of(0x31, 1, 3);
+  for (const Bytes& bad : {Bytes{0, 0, 0, 0},
+                           Bytes{0, 0, 0, 200, 0x31, 0, 0, 0, 0, 0, 0, 0, 1},
+                           Bytes{0, 0, 0, 9, 0x31, 0, 0}}) {
+    Bytes content{0x7f};
+    pyport::put_bytes(content, good);
+    pyport::put_bytes(content, bad);
+    PacketWalk walk(content);
+    auto message = walk.next();
+    REQUIRE(message.ok());
+    CHECK(walk.same_as(message.value()).count == 1);
+    REQUIRE(walk.more());
+    CHECK_FALSE(walk.next().ok());
+  }
 }
 
 TEST_CASE("packet: a batch cut inside a length is an error, at every byte") {

@@ -1,0 +1,93 @@
+// The channels by number and reference; what they share with buffers is tested in buffers_test.
+#include "store/channels.hpp"
+
+#include "channel_fixture.hpp"
+
+namespace {
+
+using namespace pyport;  // NOLINT(google-build-using-namespace) -- a test
+using store::kTotalNone;
+using test::Noted;
+
+struct ChannelsFixture {
+  Result<Done> create(std::uint64_t number) {
+    return channels.create(number, as_bytes("ref" + std::to_string(number)), {});
+  }
+  // Erlang closes it, Python takes what is there and lets go.
+  void use_up(std::uint64_t number) {
+    const auto channel = channels.find(number);
+    channels.held(channel);
+    channels.end(number, 0);
+    channels.released(channel);
+    static_cast<void>(events.take());  // closed
+  }
+  test::NotedChannelEvents events;
+  store::Dropped dropped;
+  store::Channels channels{{1 << 20, 2000}, events, dropped};
+};
+
+TEST_CASE("channels: one is found by its number and its reference, until it is dropped") {
+  ChannelsFixture f;
+  CHECK(f.channels.find(1) == nullptr);
+  REQUIRE(f.create(1).ok());
+  const auto channel = f.channels.find(1);
+  REQUIRE(channel != nullptr);
+  CHECK(f.channels.find(as_bytes("ref1")) == channel);
+  CHECK(f.channels.counts().count == 1);
+  f.channels.drop(1);
+  CHECK(f.channels.find(1) == nullptr);
+  CHECK(f.channels.find(as_bytes("ref1")) == nullptr);
+  CHECK(f.channels.counts().count == 0);
+  CHECK(channel->ended());
+}
+
+TEST_CASE("channels: what a dropped one had sent to Erlang counts no more") {
+  ChannelsFixture f;
+  REQUIRE(f.create(1).ok());
+  const auto held = f.channels.find(1);
+  REQUIRE(held->take_room(1000) == store::Channel::Room::taken);
+  f.channels.drop(1);
+  CHECK(f.channels.budget().outgoing().memory_bytes() == 0);
+}
+
+TEST_CASE("channels: one that is closed, empty and let go of is forgotten behind many others") {
+  ChannelsFixture f;
+  for (std::uint64_t number = 1; number <= store::kDrainedCountMax + 1; ++number) {
+    REQUIRE(f.create(number).ok());
+    f.channels.held(f.channels.find(number));
+    f.channels.end(number, 0);
+  }
+  CHECK(f.channels.find(1) != nullptr);
+  static_cast<void>(f.events.take());
+  for (std::uint64_t number = 1; number <= store::kDrainedCountMax; ++number)
+    f.channels.released(f.channels.find(number));
+  CHECK(f.events.take().empty());
+  f.channels.released(f.channels.find(store::kDrainedCountMax + 1));
+  CHECK(f.events.take() == Noted{"forgotten 1"});
+  CHECK(f.channels.find(1) == nullptr);
+  CHECK(f.channels.find(as_bytes("ref1")) == nullptr);
+}
+
+TEST_CASE("channels: one with messages left, open or never held is not forgotten") {
+  ChannelsFixture f;
+  for (std::uint64_t number = 1; number <= 3; ++number)
+    REQUIRE(f.create(number).ok());
+  const auto full = f.channels.find(1);
+  f.channels.held(full);
+  full->append(test::entries_of({"a"}), 1, nullptr);
+  f.channels.end(1, 1);
+  f.channels.released(full);
+  const auto open = f.channels.find(2);
+  f.channels.held(open);
+  f.channels.released(open);
+  f.channels.end(3, kTotalNone);
+  for (std::uint64_t number = 4; number <= store::kDrainedCountMax + 8; ++number) {
+    REQUIRE(f.create(number).ok());
+    f.use_up(number);
+  }
+  for (std::uint64_t number = 1; number <= 3; ++number)
+    CHECK(f.channels.find(number) != nullptr);
+  CHECK(f.channels.find(4) == nullptr);
+}
+
+}  // namespace
