@@ -10,8 +10,6 @@
 -export([write/2, close/1, info/1, give_away/3]).
 %% For other nodes.
 -export([remote/2]).
-%% pyport_buffer_new
--export([at/4, answer/1]).
 
 -export_type([reason/0]).
 
@@ -71,21 +69,12 @@ done(Buffer, Operation) ->
         true ->
             run(Operation, Buffer);
         false when is_reference(Buffer), node(Buffer) =/= node() ->
-            at(node(Buffer), ?MODULE, remote, [Operation, Buffer]);
+            pyport_object:at(node(Buffer), ?MODULE, remote,
+                             [Operation, Buffer], invalid_buffer);
         false when is_reference(Buffer) ->
             {error, invalid_buffer};
         false ->
             pyport_args:invalid(buffer, ?A_BUFFER)
-    end.
-
-%% @doc Does it on another node. One that does not know us has no such buffer.
--spec at(node(), module(), new_at | remote, [term(), ...]) -> term().
-at(Node, Module, Function, Arguments) ->
-    try
-        erpc:call(Node, Module, Function, Arguments, infinity)
-    catch
-        error:{erpc, Reason} -> {error, {context_died, Reason}};
-        error:{exception, undef, _} -> {error, invalid_buffer}
     end.
 
 %% @doc For a process of another node. The messages of this one must not be
@@ -289,21 +278,13 @@ told({error, _}, Place, Cells) -> died(Place, Cells).
 %% The link says of what its program died, when it knows.
 -spec died(place(), buffer()) -> {error, reason()}.
 died({Link, _}, Cells) ->
-    Reply = monitor(process, Link, [{alias, reply_demonitor}]),
     Number = pyport_cells:number(Cells),
-    Link ! {buffer, {credit, Number, {self(), Reply, infinity}}},
-    case answer(Reply) of
+    case pyport_object:ask(Link, buffer,
+                           fun(Reply) ->
+                               {credit, Number, {self(), Reply, infinity}}
+                           end) of
         wake -> refused(pyport_cells:state(Cells));
         {error, _} = Error -> Error
-    end.
-
-%% @doc What the link answers, or why it ended.
--spec answer(reference()) -> term().
-answer(Reply) ->
-    receive
-        {Reply, Answer} -> Answer;
-        {'DOWN', Reply, process, _, Reason} ->
-            {error, pyport_link:link_down(Reason)}
     end.
 
 %% the rest
@@ -355,9 +336,9 @@ ask(Cells, Command) ->
         gone ->
             {error, {context_died, noproc}};
         {Link, _} ->
-            Reply = monitor(process, Link, [{alias, reply_demonitor}]),
-            Link ! {buffer, Command(pyport_cells:number(Cells), Reply)},
-            answer(Reply)
+            Number = pyport_cells:number(Cells),
+            pyport_object:ask(Link, buffer,
+                              fun(Reply) -> Command(Number, Reply) end)
     end.
 
 -spec info_of(buffer()) -> py_buffer:info() | {error, reason()}.

@@ -17,7 +17,7 @@
 -spec new(pid(), map()) -> made().
 new(Owner, Options) ->
     case pyport_args:options(Options, rules()) of
-        ok -> place(Owner, Options);
+        ok -> pyport_object:place(?MODULE, Owner, Options, invalid_buffer);
         Invalid -> Invalid
     end.
 
@@ -37,19 +37,6 @@ rules() ->
 -spec is_size(term()) -> boolean().
 is_size(N) ->
     is_integer(N) andalso N >= 0 andalso N =< ?BYTES_MAX.
-
--spec place(pid(), map()) -> made().
-place(Owner, Options) ->
-    Target = maps:get(context, Options, {pool, default}),
-    case pyport_call:place(Target) of
-        {Link, _} when is_pid(Link), node(Link) =:= node() ->
-            new_at(Link, Owner, Options);
-        {Link, _} when is_pid(Link) ->
-            pyport_buffer:at(node(Link), ?MODULE, new_at,
-                             [Link, Owner, Options]);
-        Error ->
-            Error
-    end.
 
 %% @doc REQUIRES: a link of this node.
 -spec new_at(pid(), pid(), map()) -> made().
@@ -75,12 +62,7 @@ make(Link, Owner, #{content_length := Length, max_size := Max} = Options) ->
             bytes_max => case Max of infinity -> ?UNLIMITED; _ -> Max end,
             overflow_threshold => maps:get(overflow_threshold, Options),
             reference => term_to_binary(Cells)},
-    Reply = monitor(process, Link, [{alias, reply_demonitor}]),
-    Link ! {buffer_new, {Reply, Owner, Cells, New}},
-    case pyport_buffer:answer(Reply) of
-        ok -> {ok, Cells};
-        {error, _} = Error -> Error
-    end.
+    pyport_object:make(buffers, Link, {Owner, Cells}, New).
 
 -spec retain(map()) -> all | unread.
 retain(#{retain := Retain}) -> Retain;

@@ -3,11 +3,10 @@
 %% credit.
 %%
 %% The state is the process dictionary of the link, as in {@link
-%% pyport_callers}: `{buffer, Number}' is a buffer, `{owner, Pid}' the
-%% numbers of a process, `{waiter, Pid}' the buffer that it waits for (a
-%% process waits for one at a time), `buffers' the last number and the count,
-%% `death' the numbers that the last program had and of what it died.
-%% Owners and waiters are monitored once, together with the callers.
+%% pyport_callers}: `{buffer, Number}' is a buffer, `{waiter, Pid}' the buffer
+%% that a process waits for (it waits for one at a time), `death' the numbers
+%% that the last program had and of what it died. {@link pyport_owners} has
+%% the owners. Waiters are monitored once, together with the callers.
 %%
 %% What the program is to be told is returned, for the lane that the buffer
 %% is on: an end must not overtake the content before it.
@@ -15,15 +14,13 @@
 
 -export([new/3, command/1, event/2, down/1, gone/0, answer_waiters/1]).
 
--export_type([command/0, event/0, effect/0, new/0]).
+-export_type([command/0, event/0]).
 
 -type cells() :: pyport_cells:handle().
 -type buffer_number() :: pos_integer().
 %% Who needs infinity waits for the end of the buffer.
 -type waiter() :: {pid(), reference(), Need :: non_neg_integer() | infinity}.
 -type buffer() :: {cells(), Owner :: pid(), [waiter()]}.
--type new() :: {Reply :: reference(), Owner :: pid(), cells(),
-                pyport_wire:buffer_new()}.
 %% Whoever waits gets `{Reply, Answer}'.
 -type command() ::
         {close, buffer_number()}
@@ -36,51 +33,23 @@
 -type death() :: {From :: non_neg_integer(), UpTo :: non_neg_integer(),
                   unknown | {error, term()}}.
 -type event() :: pyport_wire:buffer_event().
--type effect() :: {link | lane, pyport_wire:buffer_op(), buffer_number()}.
+-type effect() :: pyport_objects:effect().
 
 %% @doc Names a new buffer, unless there are too many.
--spec new(new(), pyport_lanes:key(), pos_integer()) ->
+-spec new(pyport_object:new(), pyport_lanes:key(), pos_integer()) ->
           {ok, iolist()} | error.
 new({Reply, Owner, Cells, New}, Key, Max) ->
-    case counts() of
-        {_, Count} when Count >= Max ->
-            Reply ! {Reply, {error, {overloaded, Count, Max}}},
-            error;
-        {Last, Count} ->
-            Number = Last + 1,
+    case pyport_owners:next(buffers, Max) of
+        {ok, Number} ->
             ok = pyport_cells:name(Cells, {Key, Number}, maps:get(window, New)),
-            _ = put(buffers, {Number, Count + 1}),
             _ = put({buffer, Number}, {Cells, Owner, []}),
-            ok = own(Owner, Number),
+            ok = pyport_owners:add(buffers, Owner, Number),
             Reply ! {Reply, ok},
-            {ok, pyport_wire:buffer_new(Number, New)}
+            {ok, pyport_wire:buffer_new(Number, New)};
+        {error, _} = Error ->
+            Reply ! {Reply, Error},
+            error
     end.
-
--spec counts() -> {Last :: non_neg_integer(), Count :: non_neg_integer()}.
-counts() ->
-    case get(buffers) of
-        undefined -> {0, 0};
-        Counts -> Counts
-    end.
-
--spec own(pid(), buffer_number()) -> ok.
-own(Owner, Number) ->
-    ok = pyport_callers:meet(Owner),
-    Owned = case get({owner, Owner}) of undefined -> #{}; Map -> Map end,
-    _ = put({owner, Owner}, Owned#{Number => []}),
-    ok.
-
--spec disown(pid(), buffer_number()) -> ok.
-disown(Owner, Number) ->
-    _ = case get({owner, Owner}) of
-            #{Number := _} = Owned when map_size(Owned) =:= 1 ->
-                erase({owner, Owner});
-            #{Number := _} = Owned ->
-                put({owner, Owner}, maps:remove(Number, Owned));
-            _ ->
-                ok
-        end,
-    ok.
 
 %% @doc What a process asks. A buffer that is not known any more was dropped
 %% or forgotten, or its program is gone: its cells say which.
@@ -124,14 +93,13 @@ command({close, Number}, Buffer) ->
     ok = wake_all(Number, Buffer),
     [];
 command({wait, Number}, _) ->
-    [{link, buffer_wait, Number}];
+    [{link, pyport_wire:buffer(buffer_wait, Number, <<>>)}];
 command({credit, Number, Waiter}, Buffer) ->
     ok = wait(Number, Waiter, Buffer),
     [];
 command({give, Number, Reply, Caller, New}, {Cells, Caller, Waiters}) ->
-    ok = disown(Caller, Number),
+    ok = pyport_owners:give(buffers, Caller, New, Number),
     _ = put({buffer, Number}, {Cells, New, Waiters}),
-    ok = own(New, Number),
     Reply ! {Reply, ok},
     [];
 command({give, _, Reply, _, _}, _) ->
@@ -203,10 +171,7 @@ wake_all(Number, {Cells, Owner, Waiters}) ->
 forget(Number, {_, Owner, Waiters}) ->
     ok = lists:foreach(fun wake/1, Waiters),
     _ = erase({buffer, Number}),
-    ok = disown(Owner, Number),
-    {Last, Count} = counts(),
-    _ = put(buffers, {Last, Count - 1}),
-    ok.
+    pyport_owners:remove(buffers, Owner, Number).
 
 %% @doc A process died. Its buffers are dropped; one that it was writing to
 %% ends torn, whoever owns it, because the rest of that write will not come.
@@ -214,10 +179,7 @@ forget(Number, {_, Owner, Waiters}) ->
 down(Pid) ->
     _ = erase({waiter, Pid}),
     Torn = [Number || Number <- [pyport_writers:down(Pid)], Number =/= none],
-    Owned = case get({owner, Pid}) of
-                undefined -> [];
-                Map -> maps:keys(Map)
-            end,
+    Owned = pyport_owners:owned(buffers, Pid),
     lists:append([drop(Each, Pid) || Each <- lists:usort(Torn ++ Owned)]).
 
 -spec drop(buffer_number(), pid()) -> [effect()].
@@ -232,7 +194,7 @@ drop(Number, Pid) ->
                        true -> lane;
                        false -> link
                    end,
-            [{Lane, buffer_drop, Number}];
+            [{Lane, pyport_wire:buffer(buffer_drop, Number, <<>>)}];
         undefined ->
             []
     end.
@@ -243,17 +205,16 @@ drop(Number, Pid) ->
 gone() ->
     Buffers = [Each || {{buffer, _}, _} = Each <- get()],
     ok = lists:foreach(fun gone/1, Buffers),
-    {Last, _} = counts(),
-    _ = put(buffers, {Last, 0}),
+    ok = pyport_owners:forget_all(buffers),
+    Last = pyport_owners:last(buffers),
     Before = case get(death) of undefined -> 0; {_, UpTo, _} -> UpTo end,
     _ = put(death, {Before, Last, unknown}),
     ok.
 
 -spec gone({{buffer, buffer_number()}, buffer()}) -> ok.
-gone({{buffer, Number} = Name, {Cells, Owner, Waiters}}) ->
+gone({{buffer, _} = Name, {Cells, _, Waiters}}) ->
     ok = pyport_cells:set_gone(Cells),
     _ = erase(Name),
-    ok = disown(Owner, Number),
     _ = [put({waiter, Pid}, Reply) || {Pid, Reply, _} <- Waiters],
     ok.
 

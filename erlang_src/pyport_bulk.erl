@@ -16,7 +16,7 @@
 %% pyport_outbox and pyport_mux
 -export([new/0, opened/2, connect/3, closed/1, socket/1, key/1]).
 -export([place/1, bytes/2, send/3]).
--export([touched/1, cast/2, lost/2, mark/1, is_settled/1, settled/2]).
+-export([touched/1, cast/2, lost/1, mark/1, is_settled/1, settled/2]).
 
 -include_lib("kernel/include/file.hrl").
 -include_lib("kernel/include/logger.hrl").
@@ -219,9 +219,13 @@ cast(MessageBytes, #bulk{cast = Cast} = Bulk) ->
     touched(Bulk#bulk{cast = Cast + pyport_lanes:weight(MessageBytes)}).
 
 %% @doc Content came for a program that is gone.
--spec lost(non_neg_integer(), bulk()) -> ok.
-lost(MessageBytes, #bulk{casts = Casts}) ->
-    pyport_lanes:count_down(Casts, pyport_lanes:weight(MessageBytes)).
+-spec lost(non_neg_integer()) -> ok.
+lost(MessageBytes) ->
+    case pyport_lanes:casts(self()) of
+        gone -> ok;
+        Casts -> pyport_lanes:count_down(Casts,
+                                         pyport_lanes:weight(MessageBytes))
+    end.
 
 %% @doc What a PING that is sent now will settle.
 -spec mark(bulk()) -> mark().

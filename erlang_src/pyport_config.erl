@@ -70,7 +70,7 @@ names(Keys) ->
 -spec keys() -> [pyport_check:key()].
 keys() ->
     pool_keys() ++ host_keys() ++ program_keys() ++ limit_keys()
-        ++ buffer_keys() ++ reference_keys().
+        ++ buffer_keys() ++ channel_keys() ++ reference_keys().
 
 -spec pool_keys() -> [pyport_check:key()].
 pool_keys() ->
@@ -131,6 +131,12 @@ buffer_keys() ->
          "a number of bytes"),
      key(buffer_window, 2 bsl 20, fun pyport_args:is_window/1,
          "a power of two from 65536 to 1073741824 bytes")].
+
+-spec channel_keys() -> [pyport_check:key()].
+channel_keys() ->
+    [key(channels_max, 65536, range(1, 10000000), "1..10000000 channels"),
+     key(channel_bytes_max, 256 bsl 20, at_least(1 bsl 20),
+         "at least 1048576 bytes")].
 
 %% Keys of erlang_python, and of later versions, whose feature comes later:
 %% they are checked so that a configuration can be written today, and a value

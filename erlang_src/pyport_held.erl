@@ -1,13 +1,13 @@
 %% @private
-%% @doc The requests and the new buffers that wait in a link while the program
-%% starts. The link bounds the number and bytes of the requests together with
-%% those in flight. A request with a deadline has a timer,
+%% @doc The requests, new buffers and channels that wait in a link while the
+%% program starts. The link bounds the number and bytes of the requests
+%% together with those in flight. A request with a deadline has a timer,
 %% `{timeout, _, {held, Ref}}' to the link. One for the bulk lane is never
 %% here.
 -module(pyport_held).
 
 -export([new/0, add/3, expire/2, release/2, answer_all/2, count/1, bytes/1]).
--export([add_buffer/3, buffers/1]).
+-export([add_object/4, objects/1]).
 
 -export_type([held/0, request/0]).
 
@@ -23,8 +23,8 @@
                                         ArrivedMs :: integer()}},
     last = 0 :: non_neg_integer(),
     %% last first
-    buffers = [] :: [pyport_buffers:new()],
-    buffer_count = 0 :: non_neg_integer()
+    objects = [] :: [{pyport_object:kind(), pyport_object:new()}],
+    counts = #{} :: #{pyport_object:kind() => pos_integer()}
 }).
 -opaque held() :: #held{}.
 
@@ -73,21 +73,29 @@ bytes(#held{bytes = Bytes}) -> Bytes.
 
 %% @doc Gives everybody the same error.
 -spec answer_all(term(), held()) -> ok.
-answer_all(Reason, #held{requests = All, buffers = Buffers}) ->
+answer_all(Reason, #held{requests = All, objects = Objects}) ->
     _ = [Caller ! {Ref, error, Reason}
          || {Ref, {_, {request, Caller, _, _, _, _, _, _, _}, _}}
                 <- maps:to_list(All)],
-    _ = [Reply ! {Reply, {error, Reason}} || {Reply, _, _, _} <- Buffers],
+    _ = [Reply ! {Reply, {error, Reason}}
+         || {_, {Reply, _, _, _}} <- Objects],
     ok.
 
-%% @doc Keeps a new buffer, or says that there are too many.
--spec add_buffer(pyport_buffers:new(), pos_integer(), held()) -> held().
-add_buffer({Reply, _, _, _}, Max, #held{buffer_count = Max} = Held) ->
-    Reply ! {Reply, {error, {overloaded, Max, Max}}},
-    Held;
-add_buffer(New, _, #held{buffers = Buffers, buffer_count = Count} = Held) ->
-    Held#held{buffers = [New | Buffers], buffer_count = Count + 1}.
+%% @doc Keeps a new buffer or channel, or says that there are too many.
+-spec add_object(pyport_object:kind(), pyport_object:new(), pos_integer(),
+                 held()) -> held().
+add_object(Kind, {Reply, _, _, _} = New, Max,
+           #held{objects = Objects, counts = Counts} = Held) ->
+    case Counts of
+        #{Kind := Max} ->
+            Reply ! {Reply, {error, {overloaded, Max, Max}}},
+            Held;
+        #{} ->
+            Count = maps:get(Kind, Counts, 0),
+            Held#held{objects = [{Kind, New} | Objects],
+                      counts = Counts#{Kind => Count + 1}}
+    end.
 
 %% @doc First come, first served.
--spec buffers(held()) -> [pyport_buffers:new()].
-buffers(#held{buffers = Buffers}) -> lists:reverse(Buffers).
+-spec objects(held()) -> [{pyport_object:kind(), pyport_object:new()}].
+objects(#held{objects = Objects}) -> lists:reverse(Objects).

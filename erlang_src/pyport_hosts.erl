@@ -27,6 +27,7 @@ start_link() ->
 -spec init([]) -> {ok, {supervisor:sup_flags(), []}}.
 init([]) ->
     ok = pyport_lanes:create(),
+    ok = pyport_channel_segments:create(),
     {ok, {#{strategy => one_for_one, intensity => ?RESTARTS_MAX,
             period => ?RESTARTS_PERIOD_S}, []}}.
 

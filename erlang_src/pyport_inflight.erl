@@ -24,6 +24,8 @@
                   {pyport_held:request(), DeadlineMs :: infinity | integer()}}
                %% a PING of somebody who waits for it
                | {sync, pyport_bulk:mark(), Ref :: reference()}
+               %% a PING behind so many bytes for channels
+               | {flow, Sent :: non_neg_integer()}
                | hello | ping.
 -type id() :: pos_integer().
 -type limits() :: {QueueMax :: pos_integer(), QueueBytesMax :: pos_integer(),

@@ -34,7 +34,7 @@
 -module(pyport_lane).
 
 -export([route/2, answered/1]).
--export([for_buffer/4, casts/2, sync/1, sync_all/0]).
+-export([for_buffer/4, for_channel/4, casts/2, barrier/1, sync/1, sync_all/0]).
 
 -export_type([choice/0, route/0]).
 
@@ -117,6 +117,70 @@ leave(Link) ->
         {error, _} = Error -> Error
     end.
 
+%% @doc Where a message of so many bytes for a channel goes; it is on its way
+%% when it goes over the link. The program must know a channel before the lane
+%% is used for it. The mailbox of the link is bounded otherwise
+%% ({@link pyport_channel_out}).
+-spec for_channel(pid(), none | inet:socket(), pyport_channel_cells:handle(),
+                  non_neg_integer()) -> choice().
+for_channel(Link, Socket, Cells, Bytes) ->
+    case state(Link) of
+        {link, _, _} when Bytes < ?WRITE_BYTES -> link;
+        {link, _, _} when Socket =:= none -> link;
+        State -> for_channel(Link, Socket, Cells, Bytes, State)
+    end.
+
+-spec for_channel(pid(), none | inet:socket(), pyport_channel_cells:handle(),
+                  non_neg_integer(), state() | undefined) -> choice().
+for_channel(Link, Socket, _, Bytes, undefined)
+  when Socket =:= none; Bytes < ?WRITE_BYTES ->
+    on_link(Link);
+for_channel(Link, none, _, _, {lane, _}) ->
+    on_link(Link);
+for_channel(Link, _, _, Bytes, {lane, ?SMALL_MOVES_MAX})
+  when Bytes < ?WRITE_BYTES ->
+    case sync(Link) of
+        ok -> on_link(Link);
+        {error, _} = Error -> Error
+    end;
+for_channel(Link, _, Cells, Bytes, State) ->
+    Moves = case State of
+                {lane, Before} when Bytes < ?WRITE_BYTES -> Before + 1;
+                _ -> 0
+            end,
+    IsKnown = pyport_channel_cells:is_on_lane(Cells),
+    case State of
+        {link, _, _} -> known(Link, Cells, Moves);
+        _ when IsKnown -> lane(Link, Moves);
+        _ -> known(Link, Cells, Moves)
+    end.
+
+-spec on_link(pid()) -> link | {error, term()}.
+on_link(Link) ->
+    case pyport_lanes:casts(Link) of
+        gone ->
+            {error, gone};
+        Casts ->
+            ok = set(Link, {link, 0, Casts}),
+            link
+    end.
+
+-spec lane(pid(), non_neg_integer()) -> lane.
+lane(Link, Moves) ->
+    ok = set(Link, {lane, Moves}),
+    lane.
+
+-spec known(pid(), pyport_channel_cells:handle(), non_neg_integer()) ->
+          choice().
+known(Link, Cells, Moves) ->
+    case barrier(Link) of
+        ok ->
+            ok = pyport_channel_cells:set_on_lane(Cells),
+            lane(Link, Moves);
+        {error, _} = Error ->
+            Error
+    end.
+
 %% @doc This process has cast so many bytes over the link; 0 is no content.
 -spec casts(pid(), non_neg_integer()) -> ok | {error, term()}.
 casts(Link, Bytes) ->
@@ -147,7 +211,7 @@ casts(Link, Before, Bytes, Casts) ->
             set(Link, {link, Before + Bytes, Casts})
     end.
 
-%% Until the program has read what was sent on the link. No time-out: the
+%% @doc Until the program has read what was sent on the link. No time-out: the
 %% link answers, or ends. With an error what was sent is lost.
 -spec barrier(pid()) -> ok | {error, term()}.
 barrier(Link) ->

@@ -15,6 +15,7 @@
 
 -export([create/0, open/1, connect/2, close/1, purge/1, find/1]).
 -export([register/1, casts/1, count_up/2, count_down/2, weight/1]).
+-export([gate/1, set_gate/2]).
 
 -export_type([key/0, casts/0]).
 
@@ -66,7 +67,7 @@ purge(Link) ->
 %% @doc A link begins: nothing is on its way to it.
 -spec register(pid()) -> casts().
 register(Link) ->
-    Casts = atomics:new(1, [{signed, true}]),
+    Casts = atomics:new(2, [{signed, true}]),
     true = ets:insert(?TABLE, {Link, Casts}),
     Casts.
 
@@ -87,6 +88,14 @@ count_up(Casts, MessageBytes) ->
 
 -spec count_down(casts(), non_neg_integer()) -> ok.
 count_down(Casts, Weight) -> atomics:sub(Casts, 1, Weight).
+
+%% @doc May a channel be sent to over this link? 0: yes; see {@link
+%% pyport_channel_out}.
+-spec gate(casts()) -> 0..3.
+gate(Casts) -> atomics:get(Casts, 2).
+
+-spec set_gate(casts(), 0..3) -> ok.
+set_gate(Casts, Gate) -> atomics:put(Casts, 2, Gate).
 
 %% @doc What a message with so many bytes counts.
 -spec weight(non_neg_integer()) -> pos_integer().

@@ -33,11 +33,12 @@
                      frame_bytes_max := pos_integer(),
                      silence := pos_integer(),
                      ping_timeout := pos_integer(),
-                     buffers_max := pos_integer(), atom() => term()}.
+                     buffers_max := pos_integer(),
+                     channels_max := pos_integer(), atom() => term()}.
 -type answer() :: {ok, binary()} | {exception, binary()} | {error, term()}.
 -type op() :: call | eval | exec.
 -type control() :: ping | info | interrupt | context_open | context_close
-                 | buffer_info.
+                 | buffer_info | channel_info.
 -type command() :: {start, pyport_program:spec()}
                  | release
                  | kill

@@ -7,12 +7,12 @@
 %% == Invariants ==
 %% <ul>
 %% <li>The bytes in flight are bounded by `queue_bytes_max', and what is
-%% cast to buffers by their credit and by the barriers of {@link
+%% cast to buffers and channels by credit and by the barriers of {@link
 %% pyport_lane}, so the port needs no busy limits and never suspends this
 %% process.</li>
 %% <li>It never writes to the bulk lane, which may block.</li>
-%% <li>No timer runs while nothing is in flight or held and nobody is in the
-%% midst of a write.</li>
+%% <li>No timer runs while nothing is in flight or held, nobody is in the
+%% midst of a write and no channel was closed a moment ago.</li>
 %% <li>A packet that breaks the grammar ends the program: nothing after it
 %% is believed.</li>
 %% </ul>
@@ -39,7 +39,7 @@
     %% the program does not come back soon: callers get this at once
     refuse = none :: none | pyport_death:death(),
     announced = none :: atom(),
-    %% of this start of the program, as the handles of its buffers know it
+    %% of this start of the program, as the handles of its objects know it
     key = none :: none | pyport_lanes:key(),
     box :: pyport_outbox:outbox()
 }).
@@ -75,6 +75,9 @@ handle({request, _, _, _, _, _, _, _, _} = Request,
     S#mux{box = pyport_outbox:request(Request, Box)};
 handle({Port, {data, Packet}}, #mux{port = Port} = S) ->
     heard(Packet, S);
+handle([Number | Message], #mux{phase = up, box = Box} = S)
+  when is_integer(Number) ->
+    sent(pyport_channel_out:gather(Number, Message, Box), S);
 handle({buffer_write, Key, Entry, Bytes}, #mux{key = Key, box = Box} = S) ->
     S#mux{box = pyport_outbox:write(Entry, Bytes, Box)};
 handle({request, _, _, _, _, _, _, _, _} = Request, #mux{box = Box} = S) ->
@@ -87,18 +90,18 @@ handle({tcp, Socket, Packet}, S0) ->
     %% the next one: such answers took twice as long (2026-11).
     true = erlang:garbage_collect(self(), [{type, minor}]),
     S;
-handle({buffer, Command}, #mux{box = Box} = S) ->
-    Effects = pyport_buffers:command(Command),
-    S#mux{box = pyport_outbox:effects(Effects, Box)};
+handle({Kind, Command}, S)
+  when Kind =:= buffer; Kind =:= channel; Kind =:= sends ->
+    effects(pyport_objects:command(Kind, Command), S);
 handle({writer, Pid, Flag}, #mux{box = Box} = S) ->
     ok = pyport_writers:watch(Pid, Flag),
     S#mux{box = pyport_outbox:arm(Box)};
 handle({control, Ref, Op, Term}, S) ->
     control(Ref, Op, Term, S);
-handle({buffer_new, New}, #mux{phase = up, box = Box} = S) ->
-    S#mux{box = pyport_outbox:buffer_new(New, Box)};
-handle({buffer_new, New}, #mux{box = Box} = S) ->
-    S#mux{box = pyport_outbox:hold_new(New, S#mux.refuse, Box)};
+handle({new, Kind, New}, #mux{phase = up, box = Box} = S) ->
+    S#mux{box = pyport_outbox:make(Kind, New, Box)};
+handle({new, Kind, New}, #mux{box = Box} = S) ->
+    S#mux{box = pyport_outbox:hold_new(Kind, New, S#mux.refuse, Box)};
 handle({sync_lane, Caller, Ref}, #mux{box = Box} = S) ->
     S#mux{box = pyport_outbox:sync_lane({Caller, Ref}, Box)};
 handle({setup, Request}, #mux{port = Port, box = Box} = S)
@@ -114,12 +117,21 @@ handle({Port, {exit_status, Status}}, #mux{port = Port} = S) ->
     gone({exit_status, Status}, S);
 handle({'EXIT', Port, _}, #mux{port = Port} = S) ->
     gone(link_closed, S);
-handle({'EXIT', Host, Reason}, #mux{host = Host} = S) ->
-    terminate(Reason, S);
+handle({'EXIT', Pid, Reason}, S) when is_pid(Pid) ->
+    terminate(Reason, S); %% the host, or a defect of the courier
 handle({system, From, Request}, #mux{host = Host} = S) ->
     sys:handle_system_msg(Request, From, Host, ?MODULE, [], S);
 handle(Other, S) ->
     lane_event(Other, S).
+
+-spec sent({pyport_channel_out:found(), pyport_outbox:outbox()}, #mux{}) ->
+          #mux{}.
+sent({none, Box}, S) -> S#mux{box = Box};
+sent({{ok, Message}, Box}, S) -> handle(Message, S#mux{box = Box}).
+
+-spec effects([pyport_objects:effect()], #mux{}) -> #mux{}.
+effects(Effects, #mux{box = Box} = S) ->
+    S#mux{box = pyport_outbox:effects(Effects, Box)}.
 
 -spec flush(#mux{}) -> #mux{}.
 flush(#mux{box = Box} = S) ->
@@ -157,7 +169,7 @@ messages(<<Size:32, Kind, Id:64, Term:(Size - 9)/binary, Rest/binary>>,
          Count, Bytes, S) when Kind >= 16#80, Kind =< 16#82 ->
     case pyport_inflight:take(Id) of
         {Dest, Ref, EntryBytes, _} ->
-            Dest ! {Ref, Kind, Term},
+            ok = pyport_sends:behind(Dest, {Ref, Kind, Term}),
             messages(Rest, Count + 1, Bytes + EntryBytes, S);
         undefined ->
             messages(Rest, Count, Bytes, S);
@@ -165,6 +177,10 @@ messages(<<Size:32, Kind, Id:64, Term:(Size - 9)/binary, Rest/binary>>,
             messages(Rest, Count + 1, Bytes + pyport_inflight:bytes(Entry),
                      answer(Entry, Kind, Term, S))
     end;
+messages(<<_:32, 16#B0, Number:64, _/binary>> = Batch, Count, Bytes, S) ->
+    objects(pyport_channels:arrived(Number, Batch), Count, Bytes, S);
+messages(<<_:32, 16#B4, _/binary>> = Batch, Count, Bytes, S) ->
+    objects(pyport_sends:run(Batch), Count, Bytes, S);
 messages(<<Size:32, Message:Size/binary, Rest/binary>>, Count, Bytes, S0) ->
     case event(Message, S0) of
         #mux{port = none} = S -> taken(Count, Bytes, S);
@@ -175,9 +191,21 @@ messages(<<>>, Count, Bytes, S) ->
 messages(Torn, Count, Bytes, S) ->
     broken(Torn, taken(Count, Bytes, S)).
 
+%% A message that was not taken breaks the grammar.
+-spec objects({non_neg_integer(), binary(), [pyport_objects:effect()]},
+              non_neg_integer(), non_neg_integer(), #mux{}) -> #mux{}.
+objects({0, Torn, _}, Count, Bytes, S) ->
+    broken(Torn, taken(Count, Bytes, S));
+objects({_, Rest, Effects}, Count, Bytes, S) ->
+    messages(Rest, Count, Bytes, effects(Effects, S)).
+
 -spec taken(non_neg_integer(), non_neg_integer(), #mux{}) -> #mux{}.
 taken(Count, Bytes, #mux{box = Box} = S) ->
     S#mux{box = pyport_outbox:taken(Count, Bytes, Box)}.
+
+-spec half(pyport_inflight:id(), pyport_bulk:half() | none, #mux{}) -> #mux{}.
+half(_, none, S) -> S;
+half(Id, {Kind, Term}, S) -> answered(Id, Kind, Term, S).
 
 -spec answered(pyport_inflight:id(), byte(), binary(), #mux{}) -> #mux{}.
 answered(Id, Kind, Term, S) ->
@@ -189,10 +217,13 @@ answered(Id, Kind, Term, S) ->
 
 -spec answer(pyport_inflight:entry(), byte(), binary(), #mux{}) -> #mux{}.
 answer({Dest, Ref, _, _}, Kind, Term, S) ->
-    Dest ! {Ref, Kind, Term},
+    ok = pyport_sends:behind(Dest, {Ref, Kind, Term}),
     S;
 answer({Dest, Ref, _, _, bulk}, Kind, Term, S) ->
-    Dest ! {Ref, Kind, Term},
+    ok = pyport_sends:behind(Dest, {Ref, Kind, Term}),
+    S;
+answer({flow, Sent}, _, _, S) ->
+    ok = pyport_channel_out:settled(Sent),
     S;
 answer(ping, _, _, S) ->
     S;
@@ -222,10 +253,12 @@ event(Other, S) ->
     case pyport_wire:answer(Other) of
         {ok, {bulk, Id}} ->
             half(Id, pyport_bulk:place(Id), S);
-        {ok, {buffer, Number, Event}} ->
-            ok = pyport_buffers:event(Number, Event),
-            S;
-        _ ->
+        {ok, Answer} ->
+            case pyport_objects:event(Answer) of
+                {ok, Effects} -> effects(Effects, S);
+                error -> broken(Other, S)
+            end;
+        error ->
             broken(Other, S)
     end.
 
@@ -248,13 +281,9 @@ lane(Socket, Packet, #mux{box = Box} = S) ->
             S %% of a program that is gone
     end.
 
--spec half(pyport_inflight:id(), pyport_bulk:half() | none, #mux{}) -> #mux{}.
-half(_, none, S) -> S;
-half(Id, {Kind, Term}, S) -> answered(Id, Kind, Term, S).
-
 -spec lane_event(term(), #mux{}) -> #mux{}.
-lane_event({buffer_write, _, _, Bytes}, #mux{box = Box} = S) ->
-    ok = pyport_outbox:lost(Bytes, Box), %% for a program that is gone
+lane_event({buffer_write, _, _, Bytes}, S) ->
+    ok = pyport_bulk:lost(Bytes), %% for a program that is gone
     S;
 lane_event({bulk_lane, Connected}, #mux{box = Box} = S) ->
     S#mux{box = pyport_outbox:connect(Connected, Box)};
@@ -263,11 +292,8 @@ lane_event({tcp_closed, Socket}, #mux{key = Key, box = Box} = S) ->
     _ = [erlang:send_after(?LANE_END_MS, self(), {lane_ended, Key})
          || pyport_outbox:socket(Box) =:= Socket],
     S;
-lane_event({tcp_error, Socket, _}, #mux{box = Box} = S) ->
-    case pyport_outbox:socket(Box) of
-        Socket -> broken(<<"bulk lane">>, S);
-        _ -> S
-    end;
+lane_event({tcp_error, Socket, _}, S) ->
+    lane(Socket, <<"bulk lane">>, S);
 lane_event({lane_ended, Key}, #mux{key = Key} = S) when Key =/= none ->
     gone(link_closed, S);
 lane_event(_, S) ->
@@ -296,7 +322,7 @@ command(kill, #mux{port = Port} = S) when Port =/= none ->
 command({down, Death, Mode}, #mux{phase = down, box = Box0} = S) ->
     Died = {context_died, Death},
     ok = pyport_inflight:answer_all(Died),
-    ok = pyport_buffers:answer_waiters(Died),
+    ok = pyport_objects:answer_waiters(Died),
     Box = pyport_outbox:forgotten(Box0),
     case Mode of
         hold -> S#mux{box = Box};
@@ -318,23 +344,21 @@ tell(Event, #mux{host = Host} = S) ->
 -spec gone(term(), #mux{}) -> #mux{}.
 gone(Why, #mux{port = Port, os_pid = OsPid, announced = Announced} = S) ->
     ok = pyport_program:close(Port, OsPid),
-    ok = pyport_buffers:gone(),
+    ok = pyport_objects:gone(S#mux.key),
     tell({gone, Why, Announced},
          S#mux{port = none, phase = down, key = none,
                box = pyport_outbox:closed(S#mux.box)}).
 
 -spec terminate(term(), #mux{}) -> no_return().
-terminate(Reason, #mux{port = Port, os_pid = OsPid, box = Box}) ->
+terminate(Reason, #mux{port = Port, os_pid = OsPid, box = Box} = S) ->
     Told = pyport_death:told(Reason),
-    ok = pyport_buffers:gone(),
-    ok = pyport_buffers:answer_waiters(Told),
+    ok = pyport_objects:gone(S#mux.key),
+    ok = pyport_objects:answer_waiters(Told),
     ok = pyport_inflight:answer_all(Told),
     Refused = pyport_outbox:refuse_held(Told, Box),
     _ = [pyport_program:close(Port, OsPid) || Port =/= none],
     _ = pyport_outbox:closed(Refused),
     exit(Reason).
-
-%% the backstop
 
 -spec tick(#mux{}) -> #mux{}.
 tick(#mux{port = none} = S) ->
@@ -343,17 +367,9 @@ tick(#mux{port = none} = S) ->
 tick(#mux{box = Box} = S) ->
     case pyport_writers:is_any_writing()
          orelse not pyport_outbox:is_idle(Box) of
-        false ->
-            S;
-        true ->
-            {Late, Looked} = pyport_outbox:late(Box),
-            listen(lists:foldl(fun late/2, S#mux{box = Looked}, Late))
+        false -> S;
+        true -> listen(S#mux{box = pyport_outbox:late(Box)})
     end.
-
--spec late({pyport_inflight:id(), pyport_inflight:entry()}, #mux{}) -> #mux{}.
-late({Id, Entry}, S) ->
-    ok = pyport_inflight:answer(timeout, Entry),
-    S#mux{box = pyport_outbox:cancel(Id, S#mux.box)}.
 
 %% The host watches over a program that says no hello. What is in the mailbox
 %% already counts as heard: the node may have been suspended itself.
@@ -373,8 +389,6 @@ listen(#mux{port = Port, box = Box0} = S0) ->
             wait -> S
         end
     end.
-
-%% sys
 
 -spec system_continue(pid(), [term()], #mux{}) -> no_return().
 system_continue(_, _, S) -> loop(S).

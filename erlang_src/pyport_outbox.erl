@@ -5,17 +5,17 @@
 %% port and touches the tables of the link's dictionary.
 -module(pyport_outbox).
 
--export([new/1, opened/3, closed/1, fullness/1, flush/1, key/1]).
+-export([new/1, opened/3, closed/1, fullness/1, flush/1, frame_bytes_max/1]).
 %% requests
 -export([request/2, hold/3, expire/2, release/1, refuse_held/2]).
 -export([ask/4, control/4, settled/2, granted/3]).
 -export([sync_lane/2, connect/2, socket/1]).
-%% buffers
--export([buffer_new/2, hold_new/3, write/3, lost/2, effects/2]).
+%% buffers and channels
+-export([make/3, hold_new/4, write/3, touch/3, effects/2]).
 %% ends
--export([taken/3, forgotten/1, cancel/2, caller_down/2]).
+-export([taken/3, forgotten/1, caller_down/2]).
 %% the backstop
--export([is_idle/1, heard/1, fired/1, arm/1, verdict/1, late/1]).
+-export([key/1, is_idle/1, heard/1, fired/1, arm/1, verdict/1, late/1]).
 
 -export_type([outbox/0]).
 
@@ -26,7 +26,7 @@
 -record(outbox, {
     limits :: pyport_inflight:limits(),
     frame_bytes_max :: pos_integer(),
-    buffers_max :: pos_integer(),
+    objects_max :: pyport_objects:limits(),
     watch :: pyport_watch:watch(),
     port = none :: port() | none,
     bulk = pyport_bulk:new() :: pyport_bulk:bulk(),
@@ -42,9 +42,9 @@
 -opaque outbox() :: #outbox{}.
 
 -spec new(pyport_link:options()) -> outbox().
-new(#{frame_bytes_max := Max, buffers_max := BuffersMax} = Options) ->
-    #outbox{limits = pyport_inflight:limits(Options),
-            frame_bytes_max = Max, buffers_max = BuffersMax,
+new(#{frame_bytes_max := Max} = Options) ->
+    #outbox{limits = pyport_inflight:limits(Options), frame_bytes_max = Max,
+            objects_max = pyport_objects:limits(Options),
             watch = pyport_watch:new(Options),
             out = pyport_packet:new(Max)}.
 
@@ -61,7 +61,7 @@ closed(#outbox{out = Out, bulk = Bulk} = Box) ->
     Box#outbox{port = none, out = element(2, pyport_packet:take(Out)),
                bulk = pyport_bulk:closed(Bulk)}.
 
-%% @doc Names this start of the program for the handles of its buffers.
+%% @doc Names this start of the program for the handles of its objects.
 -spec key(outbox()) -> none | pyport_lanes:key().
 key(#outbox{bulk = Bulk}) -> pyport_bulk:key(Bulk).
 
@@ -72,6 +72,9 @@ forgotten(Box) ->
 
 -spec fullness(outbox()) -> empty | open | full.
 fullness(#outbox{out = Out}) -> pyport_packet:fullness(Out).
+
+-spec frame_bytes_max(outbox()) -> pos_integer().
+frame_bytes_max(#outbox{frame_bytes_max = Max}) -> Max.
 
 -spec flush(outbox()) -> outbox().
 flush(#outbox{out = Out, port = Port} = Box) ->
@@ -229,7 +232,8 @@ expire(Ref, #outbox{held = Held} = Box) ->
 -spec release(outbox()) -> outbox().
 release(#outbox{held = Held} = Box0) ->
     Box = Box0#outbox{held = pyport_held:new()},
-    Made = lists:foldl(fun buffer_new/2, Box, pyport_held:buffers(Held)),
+    Made = lists:foldl(fun({Kind, New}, Acc) -> make(Kind, New, Acc) end,
+                       Box, pyport_held:objects(Held)),
     lists:foldl(fun admitted/2, Made, pyport_held:release(now_ms(), Held)).
 
 -spec refuse_held(term(), outbox()) -> outbox().
@@ -284,21 +288,23 @@ noted(Entry, #outbox{next_id = Id, pending = Pending, pending_bytes = Sum,
 taken(Count, Bytes, #outbox{pending = Pending, pending_bytes = Sum} = Box) ->
     Box#outbox{pending = Pending - Count, pending_bytes = Sum - Bytes}.
 
-%% buffers
+%% buffers and channels
 
-%% @doc Makes a buffer in the program that runs.
--spec buffer_new(pyport_buffers:new(), outbox()) -> outbox().
-buffer_new(New, #outbox{bulk = Bulk, buffers_max = Max} = Box) ->
-    case pyport_buffers:new(New, pyport_bulk:key(Bulk), Max) of
+%% @doc Makes a buffer or channel in the program that runs.
+-spec make(pyport_object:kind(), pyport_object:new(), outbox()) -> outbox().
+make(Kind, New, #outbox{bulk = Bulk, objects_max = Max} = Box) ->
+    case pyport_objects:make(Kind, New, pyport_bulk:key(Bulk),
+                             maps:get(Kind, Max)) of
         {ok, Entry} -> touch(Entry, iolist_size(Entry), Box);
         error -> Box
     end.
 
--spec hold_new(pyport_buffers:new(), none | pyport_death:death(), outbox()) ->
-          outbox().
-hold_new(New, none, #outbox{held = Held, buffers_max = Max} = Box) ->
-    Box#outbox{held = pyport_held:add_buffer(New, Max, Held)};
-hold_new({Reply, _, _, _}, Death, Box) ->
+-spec hold_new(pyport_object:kind(), pyport_object:new(),
+               none | pyport_death:death(), outbox()) -> outbox().
+hold_new(Kind, New, none, #outbox{held = Held, objects_max = Max} = Box) ->
+    Box#outbox{held = pyport_held:add_object(Kind, New, maps:get(Kind, Max),
+                                             Held)};
+hold_new(_, {Reply, _, _, _}, Death, Box) ->
     Reply ! {Reply, {error, {context_died, Death}}},
     Box.
 
@@ -307,35 +313,26 @@ hold_new({Reply, _, _, _}, Death, Box) ->
 write(Entry, Bytes, #outbox{bulk = Bulk} = Box) ->
     push(Entry, Bytes, Box#outbox{bulk = pyport_bulk:cast(Bytes, Bulk)}).
 
-%% @doc Content came for a program that is gone.
--spec lost(pos_integer(), outbox()) -> ok.
-lost(Bytes, #outbox{bulk = Bulk}) ->
-    pyport_bulk:lost(Bytes, Bulk).
-
-%% Sends another message about a buffer on the link.
+%% @doc Sends another message about a buffer or channel on the link, or many.
 -spec touch(iodata(), pos_integer(), outbox()) -> outbox().
 touch(Entry, Bytes, #outbox{bulk = Bulk} = Box) ->
     push(Entry, Bytes, Box#outbox{bulk = pyport_bulk:touched(Bulk)}).
 
-%% @doc Tells the program about buffers.
--spec effects([pyport_buffers:effect()], outbox()) -> outbox().
+%% @doc Tells the program about buffers and channels.
+-spec effects([pyport_objects:effect()], outbox()) -> outbox().
 effects([], Box) ->
     Box;
 effects(_, #outbox{port = none} = Box) ->
     Box;
 effects(Effects, #outbox{bulk = Bulk, frame_bytes_max = Max} = Box) ->
-    Entry = fun(Op, Number) -> pyport_wire:buffer(Op, Number, <<>>) end,
-    ok = pyport_bulk:send([Entry(Op, Number) || {lane, Op, Number} <- Effects],
-                          Max, Bulk),
-    lists:foldl(fun(Message, Acc) ->
-                    touch(Message, ?CONTROL_ENTRY_BYTES, Acc)
-                end, Box,
-                [Entry(Op, Number) || {link, Op, Number} <- Effects]).
+    ok = pyport_bulk:send([Entry || {lane, Entry} <- Effects], Max, Bulk),
+    lists:foldl(fun(Entry, Acc) -> touch(Entry, iolist_size(Entry), Acc) end,
+                Box, [Entry || {link, Entry} <- Effects]).
 
 %% ends
 
-%% @doc Cancels a request, if it is in flight, on its lane: it must not
-%% overtake what it cancels.
+%% Cancels a request, if it is in flight, on its lane: it must not overtake
+%% what it cancels.
 -spec cancel(non_neg_integer(), outbox()) -> outbox().
 cancel(Id, #outbox{bulk = Bulk, frame_bytes_max = Max} = Box) ->
     Cancel = pyport_wire:control(cancel, Id, <<>>),
@@ -357,7 +354,7 @@ cancel(Id, #outbox{bulk = Bulk, frame_bytes_max = Max} = Box) ->
 -spec caller_down(pid(), outbox()) -> outbox().
 caller_down(Caller, #outbox{port = none} = Box) ->
     _ = pyport_callers:forget(Caller),
-    _ = pyport_buffers:down(Caller),
+    _ = pyport_objects:down(Caller),
     Box;
 caller_down(Caller, Box0) ->
     {Id, Places} = pyport_callers:forget(Caller),
@@ -365,11 +362,11 @@ caller_down(Caller, Box0) ->
                           push(pyport_wire:env_drop(Place), ?RUN_ENTRY_BYTES,
                                Acc)
                       end, cancel(Id, Box0), Places),
-    effects(pyport_buffers:down(Caller), Box).
+    effects(pyport_objects:down(Caller), Box).
 
 -spec is_idle(outbox()) -> boolean().
-is_idle(#outbox{pending = 0}) -> true;
-is_idle(#outbox{port = Port}) -> Port =:= none.
+is_idle(#outbox{pending = Pending, port = Port}) ->
+    Pending =:= 0 orelse Port =:= none.
 
 %% the backstop
 
@@ -385,14 +382,17 @@ arm(#outbox{watch = Watch} = Box) ->
 fired(#outbox{watch = Watch} = Box) ->
     Box#outbox{now_ms = now_ms(), watch = pyport_watch:fired(Watch)}.
 
-%% @doc The requests that should have been answered. Looks when one may be.
--spec late(outbox()) ->
-          {[{pyport_inflight:id(), pyport_inflight:entry()}], outbox()}.
+%% @doc Answers the requests that should have been answered. Looks when one
+%% may be there.
+-spec late(outbox()) -> outbox().
 late(#outbox{now_ms = NowMs, due_ms = Due} = Box) when NowMs =< Due ->
-    {[], Box};
+    Box;
 late(#outbox{now_ms = NowMs} = Box) ->
     {Late, Due} = pyport_inflight:late(NowMs),
-    {Late, Box#outbox{due_ms = Due}}.
+    lists:foldl(fun({Id, Entry}, Acc) ->
+                    ok = pyport_inflight:answer(timeout, Entry),
+                    cancel(Id, Acc)
+                end, Box#outbox{due_ms = Due}, Late).
 
 -spec verdict(outbox()) -> {wait | ping | dead, outbox()}.
 verdict(#outbox{now_ms = NowMs, watch = Watch0} = Box) ->

@@ -28,7 +28,8 @@
 -define(SETTINGS, [memory_limit, cpu_limit, kill_after, python_path, spin_us,
                    switch_interval_us, queue_max, frame_bytes_max,
                    output_lines_per_s, tmp_dir, bulk_threshold,
-                   buffer_memory_max, resource_bytes_max, buffers_max]).
+                   buffer_memory_max, resource_bytes_max, buffers_max,
+                   channel_bytes_max, channels_max]).
 
 %% @doc How to start the program of a host.
 -spec spec(file:filename_all(), map()) -> spec().

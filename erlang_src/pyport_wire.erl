@@ -4,7 +4,8 @@
 %% The link uses {@link entry/8}, {@link control/3} and {@link batch/1} to
 %% write and walks incoming packets by itself, for speed; the readers here
 %% serve the tests and whoever wants to look at a packet. Nothing here
-%% decodes a term: payloads stay binaries.
+%% decodes a term: payloads stay binaries. Channels are in
+%% {@link pyport_wire_channel}.
 -module(pyport_wire).
 
 %% writing
@@ -25,8 +26,8 @@
 -type op() :: request_op() | ok | exception | output | dying | bulk.
 %% `error' is an answer, and no operation to the program.
 -type request_op() :: hello | ping | info | cancel | interrupt | context_open
-                    | context_close | buffer_info | call | eval | exec
-                    | env_drop | error.
+                    | context_close | buffer_info | channel_info | call | eval
+                    | exec | env_drop | error.
 -type buffer_op() :: buffer_write | buffer_close | buffer_drop | buffer_wait.
 -type buffer_new() :: #{retain := unread | all,
                         window := pos_integer(),
@@ -43,7 +44,8 @@
         {control, request_op(), Id :: non_neg_integer(), Term :: binary()}
       | run()
       | {buffer, buffer_op(), Number :: non_neg_integer(), Data :: binary()}
-      | {buffer_new, Number :: non_neg_integer(), buffer_new()}.
+      | {buffer_new, Number :: non_neg_integer(), buffer_new()}
+      | pyport_wire_channel:request().
 -type run() ::
         {run, request_op(), Id :: non_neg_integer(), Flags :: byte(),
          Context :: non_neg_integer(), Env :: non_neg_integer(),
@@ -53,7 +55,8 @@
       | {output, Context :: non_neg_integer(), stdout | stderr, binary()}
       | {dying, Term :: binary()}
       | {bulk, Id :: non_neg_integer()}
-      | {buffer, Number :: non_neg_integer(), buffer_event()}.
+      | {buffer, Number :: non_neg_integer(), buffer_event()}
+      | pyport_wire_channel:answer().
 
 %% writing
 
@@ -149,6 +152,8 @@ request(<<16#22, _/binary>>) ->
     error;
 request(<<16#23, Number:64>>) -> {ok, {buffer, buffer_drop, Number, <<>>}};
 request(<<16#24, Number:64>>) -> {ok, {buffer, buffer_wait, Number, <<>>}};
+request(<<16#3:4, _:4, _/binary>> = Message) ->
+    pyport_wire_channel:request(Message);
 request(<<Op, Id:64, Rest/binary>>) ->
     case op_name(Op) of
         Name when Op < 16#10, Name =/= error ->
@@ -196,6 +201,8 @@ answer(<<16#83, Id:64>>) -> {ok, {bulk, Id}};
 answer(<<16#A0, Number:64, UpTo:64>>) -> {ok, {buffer, Number, {credit, UpTo}}};
 answer(<<16#A1, Number:64, Why>>) -> {ok, {buffer, Number, {refused, Why}}};
 answer(<<16#A2, Number:64>>) -> {ok, {buffer, Number, forgotten}};
+answer(<<16#B:4, _:4, _/binary>> = Message) ->
+    pyport_wire_channel:answer(Message);
 answer(_) -> error.
 
 %% names
@@ -209,6 +216,7 @@ op_byte(interrupt) -> 16#05;
 op_byte(context_open) -> 16#06;
 op_byte(context_close) -> 16#07;
 op_byte(buffer_info) -> 16#08;
+op_byte(channel_info) -> 16#09;
 op_byte(call) -> 16#10;
 op_byte(eval) -> 16#11;
 op_byte(exec) -> 16#12;
@@ -231,6 +239,7 @@ op_name(16#05) -> interrupt;
 op_name(16#06) -> context_open;
 op_name(16#07) -> context_close;
 op_name(16#08) -> buffer_info;
+op_name(16#09) -> channel_info;
 op_name(16#10) -> call;
 op_name(16#11) -> eval;
 op_name(16#12) -> exec;

@@ -342,7 +342,7 @@ too_many_buffers_during_the_start_are_refused(_) ->
     {ok, Config} = pyport_config:check([]),
     {ok, Link} = pyport_link:start_link(
                    Config#{stdio => self(), backlog => atomics:new(2, []),
-                           buffers_max => 3}),
+                           buffers_max => 3, channels_max => 3}),
     Make = fun() -> pyport_buffer_new:new_at(Link, self(), #{}) end,
     Makers = [async(Make) || _ <- lists:seq(1, 5)],
     Refused = [receive {'DOWN', Monitor, process, Pid, {got, Answer}} ->

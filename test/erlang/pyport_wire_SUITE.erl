@@ -67,6 +67,20 @@ write({buffer, Op, Number, Data}) ->
     without_length(pyport_wire:buffer(Op, Number, Data));
 write({buffer, Number, Event}) ->
     pyport_wire:buffer_event(Number, Event);
+write({channel_new, Number, Options}) ->
+    without_length(pyport_wire_channel:new(Number, Options));
+write({channel, Op, Number, Data}) ->
+    without_length(pyport_wire_channel:message(Op, Number, Data));
+write({messages_taken, UpTo}) ->
+    without_length(pyport_wire_channel:messages_taken(UpTo));
+write({process, Key, IsAlive}) ->
+    without_length(pyport_wire_channel:process(Key, IsAlive));
+write(Event) when element(1, Event) =:= channel;
+                  element(1, Event) =:= pressure;
+                  element(1, Event) =:= send;
+                  element(1, Event) =:= watch;
+                  element(1, Event) =:= unwatch ->
+    pyport_wire_channel:event(Event);
 write({bulk, Id}) ->
     pyport_wire:bulk(Id);
 write({Kind, Id, Term}) ->

@@ -8,7 +8,8 @@ the suites of the link, of the host and of the lanes.
 
 With --bulk it has a bulk lane and answers there what is large. Of buffers it only notes what came
 (`seen`), and says what a request asks it to say: `credit NUMBER UP_TO`, `deny NUMBER WHY`,
-`forget NUMBER`.
+`forget NUMBER`. The same of channels and processes: it says what follows the word `utter`,
+whole messages in hexadecimal digits.
 """
 from __future__ import annotations
 
@@ -24,6 +25,8 @@ import time
 OK, EXCEPTION, ERROR, BULK, OUTPUT, DYING, BATCH = 0x80, 0x81, 0x82, 0x83, 0x90, 0x91, 0x7F
 CREDIT, REFUSED, FORGOTTEN = 0xA0, 0xA1, 0xA2
 BUFFER_NAMES = {0x20: "new", 0x21: "write", 0x22: "close", 0x23: "drop", 0x24: "wait"}
+CHANNEL_NAMES = {0x30: "cnew", 0x31: "csend", 0x33: "cdrop", 0x34: "cwait"}
+NUMBER_NAMES = {0x32: "cclose", 0x35: "ctaken", 0x36: "mtaken", 0x37: "process"}
 PONG = b"\x83w\x04pong"
 ATOM_OK = b"\x83w\x02ok"
 ATOM_TRUE = b"\x83w\x04true"
@@ -216,6 +219,9 @@ def run(request: int, context: int, env: int, timeout: int, term: bytes) -> None
             send(struct.pack(">BQB", REFUSED, number, value), answer(OK, request, term))
         else:
             send(struct.pack(">BQ", FORGOTTEN, number), answer(OK, request, term))
+    elif said := re.search(rb"utter ([0-9a-f ]+)", term):
+        messages = [bytes.fromhex(word.decode()) for word in said[1].split()]
+        send(*messages, answer(OK, request, term))
     elif b"where" in term:
         place = f"{context} {env} {timeout}".encode()
         send(answer(OK, request, b"\x83" + binary(place)))
@@ -245,6 +251,13 @@ def message(data: bytes, where: str) -> None:
     op, request = struct.unpack_from(">BQ", data)
     if op < 0x10:
         control(op, request, where)
+        return
+    if op in NUMBER_NAMES:
+        value = int.from_bytes(data[9:], "big")
+        seen.append(f"{where}-{NUMBER_NAMES[op]}-{request}-{value}")
+        return
+    if op in CHANNEL_NAMES:
+        seen.append(f"{where}-{CHANNEL_NAMES[op]}-{request}-{len(data) - 9}")
         return
     if op in BUFFER_NAMES:
         seen.append(f"{where}-{BUFFER_NAMES[op]}-{request}-{len(data) - 9}")

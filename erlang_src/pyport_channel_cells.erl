@@ -1,0 +1,278 @@
+%% @private
+%% @doc The handle of a channel: an atomics array, as that of a buffer is
+%% ({@link pyport_cells}), so that senders and receivers ask nobody.
+%%
+%% To Python: `sent' is what all messages weigh whose senders have their
+%% place, and less than nothing once the channel is closed, so that a place
+%% and the end exclude each other. `empty' counts the messages that weigh 1
+%% and have no size. `taken' is the size of what Python has taken.
+%%
+%% To Erlang: the link counts up `arrived', whoever takes a message
+%% `claimed'; `received' is the size of what was claimed, `told' what the
+%% program knows of it.
+%%
+%% Who writes: `sent', `empty', `asked', `lane' and `sending' any sender;
+%% `claimed', `received' and `told' receivers and the link; `taken',
+%% `arrived', `wanted' and `ended' the link.
+-module(pyport_channel_cells).
+
+-export([new/2, name/3, kind/1, number/1, key/1, bytes_max/1]).
+-export([reserve/3, close_sending/1, is_closed/1, set_taken/2, room/1]).
+-export([sent/1, may_ask/2]).
+-export([is_on_lane/1, set_on_lane/1, start_sending/1, end_sending/1,
+         is_any_sending/1]).
+-export([arrive/2, arrived/1, claimed/1, claim/2, claim_next/1, cut_off/1]).
+-export([receive_bytes/2, untold/1, set_told/2, is_step/2]).
+-export([is_wanted/1, set_wanted/2, is_ended/1, set_ended/1]).
+
+-export_type([handle/0, kind/0]).
+
+-type handle() :: atomics:atomics_ref().
+-type kind() :: terms | bytes.
+
+-define(NUMBER, 1).
+-define(KEY, 2).
+-define(SENT, 3).
+-define(TAKEN, 4).
+-define(EMPTY, 5).
+-define(MAX, 6).
+-define(ASKED, 7).
+-define(LANE, 8).
+%% Where pyport_cells has its own: a channel is no buffer.
+-define(MARK, 9).
+-define(SENDING, 10).
+-define(ARRIVED, 11).
+-define(CLAIMED, 12).
+-define(RECEIVED, 13).
+-define(TOLD, 14).
+-define(WANTED, 15).
+-define(ENDED, 16).
+-define(CELLS, 16).
+-define(TERMS, 16#70797063680000).
+-define(BYTES, 16#70797063680001).
+%% Far from every sum, and still a small integer.
+-define(CLOSED, (1 bsl 58)).
+-define(STEP_BYTES_MAX, 1 bsl 20).
+-define(ASK_MS, 10).
+
+%% @doc A channel that has no number yet. 0: no bound.
+-spec new(kind(), non_neg_integer()) -> handle().
+new(Kind, Max) ->
+    Cells = atomics:new(?CELLS, [{signed, true}]),
+    ok = atomics:put(Cells, ?MAX, Max),
+    ok = atomics:put(Cells, ?ASKED, erlang:monotonic_time(millisecond)
+                                        - ?ASK_MS),
+    ok = atomics:put(Cells, ?MARK, case Kind of
+                                       terms -> ?TERMS;
+                                       bytes -> ?BYTES
+                                   end),
+    Cells.
+
+%% @doc Gives a channel its number in a program.
+-spec name(handle(), pyport_lanes:key(), pos_integer()) -> ok.
+name(Cells, Key, Number) ->
+    ok = atomics:put(Cells, ?NUMBER, Number),
+    atomics:put(Cells, ?KEY, Key).
+
+%% @doc What kind of channel of this node this is, if it is one.
+-spec kind(term()) -> kind() | none.
+kind(Term) ->
+    try atomics:get(Term, ?MARK) of
+        ?TERMS -> terms;
+        ?BYTES -> bytes;
+        _ -> none
+    catch
+        error:badarg -> none
+    end.
+
+-spec number(handle()) -> pos_integer().
+number(Cells) -> atomics:get(Cells, ?NUMBER).
+
+-spec key(handle()) -> pyport_lanes:key().
+key(Cells) -> atomics:get(Cells, ?KEY).
+
+-spec bytes_max(handle()) -> non_neg_integer().
+bytes_max(Cells) -> atomics:get(Cells, ?MAX).
+
+%% to Python
+
+%% @doc Takes the place of a message of so many bytes, if there is room and
+%% the channel is open. A bound that several senders reach together is kept
+%% exactly.
+-spec reserve(handle(), non_neg_integer(), Max :: non_neg_integer()) ->
+          ok | busy | closed.
+reserve(Cells, 0, Max) ->
+    reserve_empty(Cells, Max);
+reserve(Cells, Bytes, 0) ->
+    case atomics:add_get(Cells, ?SENT, Bytes) of
+        Sent when Sent > 0 -> ok;
+        _ -> closed
+    end;
+reserve(Cells, Bytes, Max) ->
+    reserve(Cells, Bytes, Bytes, Max, atomics:get(Cells, ?SENT)).
+
+%% An empty message needs no room, but counts for the total.
+-spec reserve_empty(handle(), non_neg_integer()) -> ok | closed.
+reserve_empty(Cells, Max) ->
+    case reserve(Cells, 0, 1, Max, atomics:get(Cells, ?SENT)) of
+        ok -> atomics:add(Cells, ?EMPTY, 1);
+        closed -> closed;
+        busy -> reserve_empty(Cells, Max) %% until the others are counted
+    end.
+
+%% `empty' is read first: a place is in `sent' before it is there.
+-spec reserve(handle(), non_neg_integer(), pos_integer(), non_neg_integer(),
+              integer()) -> ok | busy | closed.
+reserve(_, _, _, _, Sent) when Sent < 0 ->
+    closed;
+reserve(Cells, Bytes, Weight, Max, Sent) ->
+    Empty = atomics:get(Cells, ?EMPTY),
+    Taken = atomics:get(Cells, ?TAKEN),
+    if
+        Max > 0, Sent - Empty + Bytes > Taken + Max ->
+            busy;
+        true ->
+            case atomics:compare_exchange(Cells, ?SENT, Sent, Sent + Weight) of
+                ok -> ok;
+                Others -> reserve(Cells, Bytes, Weight, Max, Others)
+            end
+    end.
+
+%% @doc Nobody gets a place from here on. What was sent weighs so much; the
+%% first who closes is told.
+-spec close_sending(handle()) -> {ok, Total :: non_neg_integer()} | closed.
+close_sending(Cells) ->
+    close_sending(Cells, atomics:get(Cells, ?SENT)).
+
+-spec close_sending(handle(), integer()) ->
+          {ok, Total :: non_neg_integer()} | closed.
+close_sending(_, Sent) when Sent < 0 ->
+    closed;
+close_sending(Cells, Sent) ->
+    case atomics:compare_exchange(Cells, ?SENT, Sent, Sent - ?CLOSED) of
+        ok -> {ok, Sent};
+        Others -> close_sending(Cells, Others)
+    end.
+
+-spec is_closed(handle()) -> boolean().
+is_closed(Cells) -> atomics:get(Cells, ?SENT) < 0.
+
+%% @doc The size of all messages that were sent. For a closed channel it may
+%% count some that were refused.
+-spec sent(handle()) -> non_neg_integer().
+sent(Cells) ->
+    Empty = atomics:get(Cells, ?EMPTY),
+    case atomics:get(Cells, ?SENT) of
+        Sent when Sent < 0 -> Sent + ?CLOSED - Empty;
+        Sent -> Sent - Empty
+    end.
+
+%% @doc REQUIRES: called by the link.
+-spec set_taken(handle(), non_neg_integer()) -> ok.
+set_taken(Cells, UpTo) ->
+    atomics:put(Cells, ?TAKEN, max(UpTo, atomics:get(Cells, ?TAKEN))).
+
+%% @doc How much fits now; an atom is more than any number.
+-spec room(handle()) -> integer() | infinity.
+room(Cells) ->
+    case atomics:get(Cells, ?MAX) of
+        0 -> infinity;
+        Max -> Max + atomics:get(Cells, ?TAKEN) - sent(Cells)
+    end.
+
+%% @doc Is it time to ask the program again what Python has taken? One of
+%% those who ask at once is told so.
+-spec may_ask(handle(), NowMs :: integer()) -> boolean().
+may_ask(Cells, NowMs) ->
+    Asked = atomics:get(Cells, ?ASKED),
+    NowMs - Asked >= ?ASK_MS andalso
+        ok =:= atomics:compare_exchange(Cells, ?ASKED, Asked, NowMs).
+
+-spec is_on_lane(handle()) -> boolean().
+is_on_lane(Cells) -> atomics:get(Cells, ?LANE) =:= 1.
+
+%% @doc The program knows the channel: the bulk lane may be used for it.
+-spec set_on_lane(handle()) -> ok.
+set_on_lane(Cells) -> atomics:put(Cells, ?LANE, 1).
+
+%% @doc Somebody is about to send on the bulk lane, which can take long.
+-spec start_sending(handle()) -> ok.
+start_sending(Cells) -> atomics:add(Cells, ?SENDING, 1).
+
+-spec end_sending(handle()) -> ok.
+end_sending(Cells) -> atomics:sub(Cells, ?SENDING, 1).
+
+%% @doc One who was killed on the way is counted for ever.
+-spec is_any_sending(handle()) -> boolean().
+is_any_sending(Cells) -> atomics:get(Cells, ?SENDING) > 0.
+
+%% to Erlang
+
+%% @doc So many messages more may be claimed. REQUIRES: called by the link.
+-spec arrive(handle(), pos_integer()) -> ok.
+arrive(Cells, Count) -> atomics:add(Cells, ?ARRIVED, Count).
+
+-spec arrived(handle()) -> non_neg_integer().
+arrived(Cells) -> atomics:get(Cells, ?ARRIVED).
+
+-spec claimed(handle()) -> non_neg_integer().
+claimed(Cells) -> atomics:get(Cells, ?CLAIMED).
+
+%% @doc Takes the message of this number, which has arrived, unless others
+%% were first: then the number of the next one.
+-spec claim(handle(), non_neg_integer()) -> ok | non_neg_integer().
+claim(Cells, Index) ->
+    atomics:compare_exchange(Cells, ?CLAIMED, Index, Index + 1).
+
+%% @doc Takes a message that has not arrived for nobody but the link yet.
+%% REQUIRES: called by the link when everything is claimed.
+-spec claim_next(handle()) -> ok.
+claim_next(Cells) ->
+    ok = atomics:add(Cells, ?CLAIMED, 1),
+    atomics:add(Cells, ?ARRIVED, 1).
+
+%% @doc Nothing can be claimed any more.
+-spec cut_off(handle()) -> ok.
+cut_off(Cells) -> atomics:put(Cells, ?CLAIMED, ?CLOSED).
+
+%% @doc So many bytes were claimed; the sum.
+-spec receive_bytes(handle(), non_neg_integer()) -> non_neg_integer().
+receive_bytes(Cells, Bytes) -> atomics:add_get(Cells, ?RECEIVED, Bytes).
+
+%% @doc What the program is to be told, if it does not know it.
+-spec untold(handle()) -> {ok, UpTo :: non_neg_integer()} | none.
+untold(Cells) ->
+    Received = atomics:get(Cells, ?RECEIVED),
+    case atomics:get(Cells, ?TOLD) of
+        Told when Told < Received -> {ok, Received};
+        _ -> none
+    end.
+
+%% @doc REQUIRES: called by the link.
+-spec set_told(handle(), non_neg_integer()) -> ok.
+set_told(Cells, UpTo) -> atomics:put(Cells, ?TOLD, UpTo).
+
+%% @doc Is it time to say that so many bytes were received? As often as
+%% `credit_step' of the program's store/channel.hpp has it.
+-spec is_step(handle(), non_neg_integer()) -> boolean().
+is_step(Cells, Received) ->
+    Step = case atomics:get(Cells, ?MAX) of
+               Max when Max > 0, Max < 4 * ?STEP_BYTES_MAX -> Max div 4 + 1;
+               _ -> ?STEP_BYTES_MAX
+           end,
+    Received - atomics:get(Cells, ?TOLD) >= Step.
+
+%% @doc Does Python wait for room?
+-spec is_wanted(handle()) -> boolean().
+is_wanted(Cells) -> atomics:get(Cells, ?WANTED) =:= 1.
+
+-spec set_wanted(handle(), boolean()) -> ok.
+set_wanted(Cells, true) -> atomics:put(Cells, ?WANTED, 1);
+set_wanted(Cells, false) -> atomics:put(Cells, ?WANTED, 0).
+
+%% @doc Nothing more arrives.
+-spec set_ended(handle()) -> ok.
+set_ended(Cells) -> atomics:put(Cells, ?ENDED, 1).
+
+-spec is_ended(handle()) -> boolean().
+is_ended(Cells) -> atomics:get(Cells, ?ENDED) =:= 1.
