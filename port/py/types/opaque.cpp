@@ -1,5 +1,7 @@
 #include "py/types/opaque.hpp"
 
+#include <array>
+#include <cstdio>
 #include <functional>
 
 #include "core/check.hpp"
@@ -78,7 +80,11 @@ PyObject* opaque_compare(PyObject* self, PyObject* other, int operation) noexcep
 }
 
 PyObject* opaque_repr_hash(PyObject* self) noexcept {
-  return PyUnicode_FromFormat("<%s 0x%016zx>", Py_TYPE(self)->tp_name, opaque(self)->hash);
+  // PyUnicode_FromFormat of Python 3.11 knows no %zx, and gives the rest of the format as it is.
+  std::array<char, 17> digits{};
+  std::snprintf(
+      digits.data(), digits.size(), "%016zx", static_cast<std::size_t>(opaque(self)->hash));
+  return PyUnicode_FromFormat("<%s 0x%s>", Py_TYPE(self)->tp_name, digits.data());
 }
 
 }  // namespace pyport::py
