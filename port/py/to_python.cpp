@@ -8,6 +8,7 @@
 #include "py/conversion_state.hpp"
 #include "py/to_python_parts.hpp"
 #include "py/types/buffer.hpp"
+#include "py/types/channel.hpp"
 
 namespace pyport::py {
 
@@ -62,8 +63,8 @@ bool Decoder::enter(std::uint64_t count) {
   return true;
 }
 
-// The whole term, tag included, is kept as it came. A reference that stands for a buffer is the
-// buffer.
+// The whole term, tag included, is kept as it came. A reference that stands for a buffer or a
+// channel is that.
 PyObject* Decoder::opaque(OpaqueKind kind) {
   Result<ByteView> term = in_.skip_term();
   if (!term.ok()) {
@@ -73,6 +74,10 @@ PyObject* Decoder::opaque(OpaqueKind kind) {
   if (kind == OpaqueKind::ref && conversions.buffers != nullptr) {
     PyObject* const buffer = buffer_of_reference(term.value());
     if (buffer != nullptr || PyErr_Occurred() != nullptr) return buffer;
+  }
+  if (kind == OpaqueKind::ref && conversions.channels != nullptr) {
+    PyObject* const channel = channel_of_reference(term.value());
+    if (channel != nullptr || PyErr_Occurred() != nullptr) return channel;
   }
   return make_opaque(conversions.opaque.at(kind), term.value());
 }

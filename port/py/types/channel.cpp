@@ -9,6 +9,7 @@
 #include "py/conversion_state.hpp"
 #include "py/types/channel_docs.hpp"
 #include "py/types/channel_methods.hpp"
+#include "store/channels.hpp"
 
 namespace pyport::py {
 namespace {
@@ -22,9 +23,18 @@ using store::Channel;
 // Freeing so many bytes takes longer than handing the GIL over.
 constexpr std::uint64_t kFreeWithoutGil = std::uint64_t{16} << 20;
 
+// The content may die here, while the caller does not hold the GIL.
+// NOLINTNEXTLINE(performance-unnecessary-value-param) -- taken over, so that it dies here
+void let_go(std::shared_ptr<Channel> channel, store::Channels* registry) {
+  if (registry != nullptr) registry->released(channel);
+}
+
 void channel_dealloc(PyObject* self) noexcept PYPORT_REQUIRES(gil) {
   ChannelObject& object = object_of(self);
   PyTypeObject* const type = Py_TYPE(self);
+  // First: a callback of a weak reference may ask for the channel and then gets a new object.
+  const bool is_known = !methods::is_test(*object.channel);
+  if (is_known) conversions.channel_objects.erase(object.channel.get());
   if (object.weak_references != nullptr) PyObject_ClearWeakRefs(self);
   std::shared_ptr<Channel> channel = std::move(object.channel);
   std::destroy_at(&object.channel);
@@ -32,9 +42,10 @@ void channel_dealloc(PyObject* self) noexcept PYPORT_REQUIRES(gil) {
   type->tp_free(self);
   drop(reinterpret_cast<PyObject*>(type));
   if (in_forked_child()) return;  // a mutex may be held by a thread that is not there
-  if (channel->status().size < kFreeWithoutGil) return channel.reset();
+  store::Channels* const registry = is_known ? conversions.channels : nullptr;
+  if (channel->status().size < kFreeWithoutGil) return let_go(std::move(channel), registry);
   const GilReleased released;
-  channel.reset();
+  let_go(std::move(channel), registry);
 }
 
 // What Channel(x) and ByteChannel(x) say to anything but a channel of their kind.
@@ -199,6 +210,18 @@ PyObject* make_channel(std::shared_ptr<Channel> channel) {
   std::construct_at(&object_of(self).channel, std::move(channel));
   std::construct_at(&object_of(self).test_sent);
   return self;
+}
+
+PyObject* channel_of_reference(ByteView reference) {
+  std::shared_ptr<Channel> channel = conversions.channels->find(reference);
+  if (channel == nullptr) return nullptr;
+  const auto known = conversions.channel_objects.find(channel.get());
+  if (known != conversions.channel_objects.end()) return keep(known->second);
+  PyObject* const made = make_channel(channel);
+  if (made == nullptr) return nullptr;
+  conversions.channel_objects.emplace(channel.get(), made);
+  conversions.channels->held(channel);
+  return made;
 }
 
 ByteView reference_of_channel(PyObject* object) {

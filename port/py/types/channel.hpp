@@ -25,6 +25,10 @@ struct ChannelObject {
 
 [[nodiscard]] bool is_channel(PyObject* object) noexcept PYPORT_REQUIRES(gil);
 
+// The channel of an Erlang reference (its external term, no version byte): a new reference. Null
+// without an exception: it stands for no channel. REQUIRES: conversions.channels.
+[[nodiscard]] PyObject* channel_of_reference(ByteView reference) PYPORT_REQUIRES(gil);
+
 // Its reference, without the version byte. Empty with a TypeError set: Erlang does not know it.
 // REQUIRES: is_channel().
 [[nodiscard]] ByteView reference_of_channel(PyObject* object) PYPORT_REQUIRES(gil);

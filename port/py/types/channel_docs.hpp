@@ -17,15 +17,14 @@ inline constexpr const char* kChannel =
     "bitstring, for example) raises TypeError or ValueError where it is received; the next one is\n"
     "received by the next call.\n\n"
     "Any thread. Each message goes to one receiver; threads that wait get them in turn. Messages\n"
-    "of one sender keep their order. In a child made by fork() everything raises OSError.";
+    "of one sender keep their order. In a child made by fork() all but close() raises OSError.";
 
 inline constexpr const char* kByteChannel =
     "ByteChannel(channel, /)\n--\n\n"
     "Messages from Erlang and to Erlang as raw bytes: a queue in each direction.\n\n"
     "Erlang makes it by py_byte_channel:new. Boundaries are kept, and b'' is a message.\n"
-    "Otherwise as Channel: the same object wherever the reference comes in; iteration, `async "
-    "for`, `with`;\n"
-    "any thread.";
+    "Otherwise as Channel: the same object wherever the reference comes in; iteration,\n"
+    "`async for`, `with`; any thread.";
 
 inline constexpr const char* kReceive =
     "receive($self, /, timeout_ms=-1)\n--\n\n"
