@@ -1,10 +1,17 @@
 """Channels of terms between Erlang and Python, and answers to processes.
 
-    {ok, Ch} = py_channel:new(),                   def work(ch):
-    spawn(fun() -> py:call(worker, work, [Ch]) end),   for client, number in ch:
-    ok = py_channel:send(Ch, {self(), 21}),                reply(client, number * 2)
-    receive 42 -> ok end,
-    py_channel:close(Ch).
+In Python:
+
+    def work(ch):
+        for client, number in ch:
+            reply(client, number * 2)
+
+and in Erlang:
+
+    {ok, Ch} = py_channel:new(),
+    spawn_link(fun() -> {ok, none} = py:call(worker, work, [Ch]) end),
+    ok = py_channel:send(Ch, {self(), 21}),
+    receive 42 -> py_channel:close(Ch) end.
 
 A channel has a queue in each direction. py_channel:send puts a message into the one for Python,
 where `receive`, `try_receive`, iteration, or `async_receive` and `async for` in asyncio take it.
