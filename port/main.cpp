@@ -38,6 +38,7 @@ void connect_conversions(host::Resources& resources, link::Outgoing& outgoing, c
     PYPORT_REQUIRES(py::gil) {
   py::conversions.buffers = &resources.buffers();
   py::conversions.channels = &resources.channels();
+  py::conversions.dropped = &resources.dropped();
   py::conversions.processes = &resources.processes();
   py::conversions.outgoing = &outgoing;
   py::conversions.message_bytes_max = config.frame_bytes_max - wire::kControlHeaderBytes;

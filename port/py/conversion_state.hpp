@@ -20,6 +20,7 @@ class Buffer;
 class Buffers;
 class Channel;
 class Channels;
+class Dropped;
 class Processes;
 }  // namespace pyport::store
 
@@ -41,6 +42,7 @@ struct ConversionState {
   // The process's buffers; null in an interpreter without a link.
   store::Buffers* buffers = nullptr;
   store::Channels* channels = nullptr;  // the same
+  store::Dropped* dropped = nullptr;    // what the BEAM has dropped of both
   // The same: processes that Python sends to, and what takes messages to the BEAM.
   store::Processes* processes = nullptr;
   link::Outgoing* outgoing = nullptr;

@@ -182,6 +182,8 @@ class Channels(unittest.TestCase):
         self.assertEqual(list(doomed), ["last"])
         with self.assertRaises(ChannelClosed):
             doomed.send(1)
+        with self.assertRaises(TimeoutError):
+            self.beam.terms.receive(1)  # nothing that came before the drop is left to be decoded
         found = self.echo(doomed)
         self.assertIsInstance(found, Ref)
         with self.assertRaisesRegex(ValueError, "dropped"):

@@ -1,8 +1,10 @@
 // Channel and ByteChannel: what takes messages. They are decoded by whoever takes them.
 #include "py/blocking.hpp"
+#include "py/conversion_state.hpp"
 #include "py/to_python.hpp"
 #include "py/to_python_parts.hpp"
 #include "py/types/channel_methods.hpp"
+#include "store/dropped.hpp"
 
 namespace pyport::py::channel_methods {
 namespace {
@@ -32,12 +34,15 @@ enum class Found { message, nothing, end, error };
 
 [[nodiscard]] Found await(store::Channel& channel, Taken& taken, TimePoint until)
     PYPORT_REQUIRES(gil) {
-  const auto slept = block_reading(
-      until,
-      [&channel, &taken](
-          store::InterruptPoint* point, TimePoint wake_at, const std::shared_ptr<Sleep>& sleep) {
-        return channel.wait(taken, wake_at, point, sleep);
-      });
+  store::Dropped* const dropped = conversions.dropped;
+  const auto wait = [&channel, &taken, dropped](store::InterruptPoint* point,
+                                                TimePoint wake_at,
+                                                const std::shared_ptr<Sleep>& sleep) {
+    // A request that only receives may run for ever: what its messages named is let go of here.
+    if (dropped != nullptr && dropped->any()) dropped->forget();
+    return channel.wait(taken, wake_at, point, sleep);
+  };
+  const auto slept = block_reading(until, wait);
   if (!slept) return Found::error;
   if (*slept == store::Wait::ready) return Found::message;
   return *slept == store::Wait::ended ? Found::end : Found::nothing;
