@@ -47,11 +47,10 @@
 -define(TARGET, '$pyport_channel').
 %% From here on a binary is not copied to be encoded.
 -define(COPIED_MAX, 2048).
--define(LANE_BYTES, 16 bsl 10).
 %% A batch of one: what stands before a message in a packet.
 -define(PACKET_BYTES, 14).
 %% No packet is smaller than this may be.
--define(FRAME_BYTES_MIN, 4096 - ?PACKET_BYTES).
+-define(FRAME_BYTES_MIN, (4096 - ?PACKET_BYTES)).
 -define(PATIENCE_MS, 100).
 
 %% sending

@@ -52,7 +52,7 @@
 -define(BYTES, 16#70797063680001).
 %% Far from every sum, and still a small integer.
 -define(CLOSED, (1 bsl 58)).
--define(STEP_BYTES_MAX, 1 bsl 20).
+-define(STEP_BYTES_MAX, (1 bsl 20)).
 -define(ASK_MS, 10).
 
 %% @doc A channel that has no number yet. 0: no bound.

@@ -38,12 +38,12 @@
     settled = 0 :: non_neg_integer()
 }).
 
--define(PACKET_BYTES, 1 bsl 16).
+-define(PACKET_BYTES, (1 bsl 16)).
 -define(ENTRY_BYTES, 13).
 %% From here on it costs less to refer to a message than to copy it.
 -define(COPIED_MAX, 2048).
--define(PING_BYTES, 1 bsl 20).
--define(UNSETTLED_MAX, 16 bsl 20).
+-define(PING_BYTES, (1 bsl 20)).
+-define(UNSETTLED_MAX, (16 bsl 20)).
 -define(MAILBOX_MAX, 4096).
 -define(PRESSURE, 1).
 -define(CROWD, 2).
@@ -96,8 +96,10 @@ next(Tail, Parts, Bytes, Run) ->
 pushed(_, _, 0, #run{box = Box}) ->
     Box;
 pushed(Tail, Parts, Bytes, #run{box = Box}) ->
-    #out{sent = Sent} = Out = out(),
-    set(Out#out{sent = Sent + Bytes}),
+    #out{sent = Sent, gate = Gate} = Out0 = out(),
+    Out = Out0#out{sent = Sent + Bytes},
+    %% those who wait at the gate must not wait once more
+    set(case Gate >= ?CROWD of true -> crowd(Out); false -> Out end),
     pyport_outbox:touch(lists:reverse(Parts, [Tail]), Bytes, Box).
 
 %% A packet goes out, and it is time to look how much is on its way.
@@ -112,8 +114,7 @@ sent(Tail, Parts, Bytes, Run) ->
             pyport_outbox:flush(
               pyport_outbox:ask({flow, Sent}, ping, <<>>, Box));
         Out ->
-            _ = [set(crowd(Out)) || Bytes * 2 > ?PACKET_BYTES
-                                        orelse Out#out.gate >= ?CROWD],
+            _ = [set(crowd(Out)) || Bytes * 2 > ?PACKET_BYTES],
             case pyport_outbox:fullness(Box) of
                 empty -> Box;
                 _ -> pyport_outbox:flush(Box)

@@ -28,7 +28,7 @@
 -define(DONE, 1).
 -define(BYTES, 2).
 -define(GIVEN, 3).
--define(STEP_BYTES, 1 bsl 20).
+-define(STEP_BYTES, (1 bsl 20)).
 
 %% @doc Starts the courier of the calling link.
 -spec start_link() -> courier().

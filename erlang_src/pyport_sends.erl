@@ -23,7 +23,7 @@
 -define(HEADER_BYTES, 11).
 -define(LENGTH_BYTES, 4).
 -define(AT_ONCE_MAX, 512).
--define(STEP_BYTES, 1 bsl 20).
+-define(STEP_BYTES, (1 bsl 20)).
 
 %% @doc Takes the SENDs that a batch begins with. Count 0: there are none.
 -spec run(binary()) ->
