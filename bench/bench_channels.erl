@@ -147,7 +147,11 @@ queued() ->
         bench_figure:new("send, 10 queued", FewSend, "us"),
         bench_figure:new("send, 1,000,000 queued", ManySend, "us"),
         bench_figure:new(
-            "  against each other", ManySend / FewSend, "x", {at_most, 1.2}, none
+            "  against each other",
+            ManySend / FewSend,
+            "x",
+            {at_most, 1.2},
+            none
         ),
         bench_figure:new(
             "100 sent and taken, 1,000,000 against 10 queued",

@@ -9,6 +9,7 @@ all() ->
         the_lines_of_the_readme_run,
         the_readme_names_the_version,
         buffers_md_runs,
+        channels_md_runs,
         calls_md_runs,
         contexts_md_runs,
         crash_md_runs,
@@ -28,7 +29,7 @@ end_per_testcase(_, Config) ->
 
 %% Only the blocks behind a marker: the others need files and programs.
 the_lines_of_the_readme_run(_) ->
-    [_ | Marked] = [_, _, _] = binary:split(
+    [_ | Marked] = [_, _, _, _] = binary:split(
         read("README.md"), <<"<!-- readme_SUITE -->">>, [global]
     ),
     [ok = run([], element(2, hd(blocks(Text)))) || Text <- Marked].
@@ -43,6 +44,8 @@ the_readme_names_the_version(_) ->
     true = lists:prefix(Named ++ ".", Version).
 
 buffers_md_runs(_) -> run_all("docs/buffers.md").
+
+channels_md_runs(_) -> run_all("docs/channels.md").
 
 calls_md_runs(_) -> run_all("docs/calls.md").
 
