@@ -30,7 +30,7 @@ stop(Format, Args) ->
 run(Seconds, Bytes, Senders) ->
     ok = logger:set_primary_config(level, error),
     ok = start(),
-    {ok, Context} = py_context:new(),
+    {ok, Context} = py_context:new(#{}),
     {ok, Messages} = py_channel:new(#{max_size => ?WINDOW_BYTES}),
     {ok, Reports} = py_channel:new(),
     %% Runs until the channel is closed: a call in a context has no deadline.
