@@ -26,16 +26,21 @@ class Payload {
     made.data_ = allocate_bytes(size);
     if (!made.data_) return Error{Errc::os, "no memory for " + std::to_string(size) + " bytes"};
     made.size_ = size;
+    made.capacity_ = size;
     return made;
   }
 
   [[nodiscard]] ByteView view() const noexcept { return {data_.get(), size_}; }
   [[nodiscard]] std::uint8_t* data() noexcept { return data_.get(); }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  // Of the memory, which is used again for other bytes. REQUIRES: size <= capacity().
+  [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
+  void set_size(std::size_t size) noexcept { size_ = size; }
 
  private:
   HeapBytes data_;
   std::size_t size_ = 0;
+  std::size_t capacity_ = 0;
 };
 
 }  // namespace pyport

@@ -34,6 +34,9 @@ class StoreMessages final : public link::ResourceMessages {
   void send(std::uint64_t channel, Payload memory, std::size_t offset) override {
     channels_.send(channel, std::move(memory), offset);
   }
+  [[nodiscard]] Result<Payload> memory_for_send(std::size_t bytes) override {
+    return parts_.channels.budget().message_memory().take(bytes);
+  }
   [[nodiscard]] std::shared_ptr<const void> undecoded() override {
     return parts_.dropped.undecoded();
   }

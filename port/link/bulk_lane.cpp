@@ -176,7 +176,11 @@ Result<Done> BulkLane::begin_rest(std::size_t length, ByteView content) {
     rest_ = selection_ == Selection::known ? Rest::buffer : Rest::skip;
     return Done{};
   }
-  PYPORT_TRY(large_, Payload::with_size(length));
+  if (is_send(content)) {
+    PYPORT_TRY(large_, to_.messages.memory_for_send(length));
+  } else {
+    PYPORT_TRY(large_, Payload::with_size(length));
+  }
   std::memcpy(large_.data(), content.data(), content.size());
   large_used_ = content.size();
   rest_ = Rest::memory;

@@ -1,5 +1,6 @@
 #include "link/messages.hpp"
 
+#include <cstring>
 #include <iterator>
 #include <unistd.h>
 #include <utility>
@@ -88,7 +89,8 @@ Result<std::size_t> Messages::sends(wire::PacketWalk& walk,
     return run.count - 1;
   }
   if (!memory && message.size() >= kOwnMemoryBytes) {
-    PYPORT_TRY(memory, Payload::copy_of(message));
+    PYPORT_TRY(memory, memory_for_send(message.size()));
+    std::memcpy(memory->data(), message.data(), message.size());
   }
   if (memory) {
     resources_.send(head.id, *std::move(memory), head.term_offset);

@@ -60,6 +60,9 @@ class Messages {
   Result<Done> packet(Inflow& inflow, ByteView content, std::optional<Payload> memory);
   void submit(Inflow& inflow);
   // For what the lanes do by themselves.
+  [[nodiscard]] Result<Payload> memory_for_send(std::size_t bytes) {
+    return resources_.memory_for_send(bytes);
+  }
   [[nodiscard]] Traffic& traffic() noexcept { return traffic_; }
 
  private:

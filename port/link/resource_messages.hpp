@@ -25,6 +25,8 @@ class ResourceMessages {
   virtual void send(std::uint64_t channel, ByteView entries, std::size_t count) = 0;
   // One of them in memory of its own; it begins at `offset`.
   virtual void send(std::uint64_t channel, Payload memory, std::size_t offset) = 0;
+  // Memory for such a message.
+  [[nodiscard]] virtual Result<Payload> memory_for_send(std::size_t bytes) = 0;
   // What a request holds until its term is decoded: what is dropped behind the request is still
   // found by its reference so long. May be null.
   [[nodiscard]] virtual std::shared_ptr<const void> undecoded() = 0;

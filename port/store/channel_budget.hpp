@@ -7,6 +7,7 @@
 
 #include "store/budget.hpp"
 #include "store/channel.hpp"
+#include "store/message_memory.hpp"
 #include "sys/mutex.hpp"
 
 namespace pyport::store {
@@ -27,6 +28,8 @@ class ChannelBudget {
   void give_memory(std::uint64_t bytes) noexcept PYPORT_EXCLUDES(mutex_);
   [[nodiscard]] std::uint64_t memory_bytes() const noexcept { return memory_.load(); }
 
+  [[nodiscard]] MessageMemory& message_memory() noexcept { return message_memory_; }
+
   // Sizes of what is on its way to Erlang, as its memory.
   [[nodiscard]] Budget& outgoing() noexcept { return outgoing_; }
   [[nodiscard]] const Budget& outgoing() const noexcept { return outgoing_; }
@@ -37,6 +40,7 @@ class ChannelBudget {
   const std::uint64_t bytes_max_;
   ChannelEvents& events_;
   Budget outgoing_;
+  MessageMemory message_memory_;
   std::atomic<std::uint64_t> memory_{0};
   std::atomic<bool> pressed_{false};  // changes under the mutex
   Mutex mutex_;

@@ -45,9 +45,12 @@ class MessageBlock {
         begin_(offset),
         end_(memory_.size()),
         undecoded_(std::move(undecoded)) {
-    budget_.add_memory(memory_.size());
+    budget_.add_memory(memory_.capacity());
   }
-  ~MessageBlock() { budget_.give_memory(memory_.size()); }
+  ~MessageBlock() {
+    budget_.give_memory(memory_.capacity());
+    if (one_) budget_.message_memory().give(std::move(memory_));
+  }
   MessageBlock(const MessageBlock&) = delete;
   MessageBlock& operator=(const MessageBlock&) = delete;
 

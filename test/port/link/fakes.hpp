@@ -21,6 +21,9 @@ class FakeResources final : public link::ResourceMessages {
     seen.emplace_back(head.op, Bytes(body.begin(), body.end()));
     return Done{};
   }
+  [[nodiscard]] Result<Payload> memory_for_send(std::size_t bytes) override {
+    return Payload::with_size(bytes);
+  }
   [[nodiscard]] std::shared_ptr<const void> undecoded() override { return nullptr; }
   void send(std::uint64_t channel, ByteView entries, std::size_t count) override {
     sent.push_back({channel, Bytes(entries.begin(), entries.end()), count, false});
