@@ -17,7 +17,7 @@ class MessageMemory {
   static constexpr std::size_t kBytesMin = std::size_t{8} << 10;
   static constexpr std::size_t kBytesMax = std::size_t{1} << 20;
   // What is kept at most, and the bytes of it.
-  static constexpr std::size_t kSpareCountMax = 128;
+  static constexpr std::size_t kSpareCountMax = 512;
   static constexpr std::size_t kSpareBytesMax = std::size_t{4} << 20;
 
   MessageMemory() { spares_.reserve(kSpareCountMax); }
