@@ -97,6 +97,7 @@ verdict(_, none, none) ->
 verdict(Value, Bar, Aim) ->
     case {meets(Value, Aim), meets(Value, Bar)} of
         {true, true} -> "aim met";
+        {false, true} when Bar =:= none -> "aim open";
         {false, true} -> "bar met";
         {_, false} -> "MISSED"
     end.
