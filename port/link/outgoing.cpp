@@ -1,7 +1,5 @@
 #include "link/outgoing.hpp"
 
-#include <thread>
-
 #include "sys/descriptors.hpp"
 
 namespace pyport::link {
@@ -31,6 +29,14 @@ void Outgoing::write() noexcept {
   written_at_.store(Clock::now().time_since_epoch().count());
 }
 
+// Nobody notifies while the thread looks.
+void Outgoing::pause() {
+  const TimePoint until = Clock::now() + kTogether;
+  const MutexLock lock(mutex_);
+  while (Clock::now() < until)
+    wanted_.wait_until(mutex_, until);
+}
+
 void Outgoing::run() {
   for (;;) {
     {
@@ -39,7 +45,7 @@ void Outgoing::run() {
         wanted_.wait(mutex_);
     }
     for (int quiet = 0; quiet < kQuietLooks; ++quiet) {
-      std::this_thread::sleep_for(kTogether);
+      pause();
       if (writer_.queued_bytes() == 0) continue;
       write();
       quiet = 0;

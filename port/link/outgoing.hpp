@@ -29,6 +29,7 @@ class Outgoing {
 
  private:
   void write() noexcept;
+  void pause() PYPORT_EXCLUDES(mutex_);
 
   AnswerWriter& writer_;
   const WakeFd& reader_wake_;

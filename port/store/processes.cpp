@@ -4,28 +4,20 @@
 #include <utility>
 
 namespace pyport::store {
-namespace {
-
-std::string key_of(ByteView pid) {
-  return std::string(as_chars(pid));
-}
-
-}  // namespace
-
 Processes::State Processes::look(ByteView pid) {
   std::uint64_t asked = 0;
   std::optional<std::uint64_t> forgotten;
   {
     const MutexLock lock(mutex_);
-    const auto [at, added] = by_pid_.try_emplace(key_of(pid));
-    Entry& entry = at->second;
-    if (!added) {
-      used_.splice(used_.begin(), used_, entry.used);
-      return entry.state;
+    const auto known = by_pid_.find(as_chars(pid));
+    if (known != by_pid_.end()) {
+      used_.splice(used_.begin(), used_, known->second.used);
+      return known->second.state;
     }
+    const auto at = by_pid_.try_emplace(std::string(as_chars(pid))).first;
     asked = ++last_key_;
     used_.push_front(at->first);
-    entry = {asked, State::asked, used_.begin()};
+    at->second = {asked, State::asked, used_.begin()};
     by_key_.emplace(asked, at->first);
     if (by_pid_.size() > kWatchedMax) forgotten = forget_oldest_locked();
   }
@@ -35,7 +27,7 @@ Processes::State Processes::look(ByteView pid) {
 }
 
 std::uint64_t Processes::forget_oldest_locked() {
-  const auto oldest = by_pid_.find(std::string(used_.back()));
+  const auto oldest = by_pid_.find(used_.back());
   const std::uint64_t key = oldest->second.key;
   used_.pop_back();
   by_key_.erase(key);
@@ -49,7 +41,7 @@ void Processes::heard(std::uint64_t key, bool alive) {
     const MutexLock lock(mutex_);
     const auto at = by_key_.find(key);
     if (at == by_key_.end()) return;  // forgotten meanwhile
-    by_pid_.find(std::string(at->second))->second.state = alive ? State::alive : State::dead;
+    by_pid_.find(at->second)->second.state = alive ? State::alive : State::dead;
     waiters_.tell_all(wakes);
   }
   wake(wakes);
@@ -108,9 +100,8 @@ Wait Processes::wait(ByteView pid,
                      TimePoint until,
                      InterruptPoint* point,
                      const std::shared_ptr<Sleep>& sleep) {
-  const std::string key = key_of(pid);
-  const auto known = [this, &key]() PYPORT_REQUIRES(mutex_) {
-    const auto at = by_pid_.find(key);
+  const auto known = [this, pid]() PYPORT_REQUIRES(mutex_) {
+    const auto at = by_pid_.find(as_chars(pid));
     return at == by_pid_.end() || at->second.state != State::asked;
   };
   return wait_until(known, until, point, sleep);

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <memory>
 #include <string>
@@ -75,9 +76,14 @@ class Processes final : public Waitable, public std::enable_shared_from_this<Pro
                   InterruptPoint* point,
                   const std::shared_ptr<Sleep>& sleep) PYPORT_EXCLUDES(mutex_);
 
+  // Finds without making a string.
+  struct Hash : std::hash<std::string_view> {
+    using is_transparent = void;  // NOLINT(readability-identifier-naming) -- the standard names it
+  };
+
   ProcessEvents& events_;
   Mutex mutex_;
-  std::unordered_map<std::string, Entry> by_pid_ PYPORT_GUARDED_BY(mutex_);
+  std::unordered_map<std::string, Entry, Hash, std::equal_to<>> by_pid_ PYPORT_GUARDED_BY(mutex_);
   std::unordered_map<std::uint64_t, std::string_view> by_key_ PYPORT_GUARDED_BY(mutex_);
   std::list<std::string_view> used_ PYPORT_GUARDED_BY(mutex_);  // keys of by_pid_, last used first
   std::uint64_t last_key_ PYPORT_GUARDED_BY(mutex_) = 0;
