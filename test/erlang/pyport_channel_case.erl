@@ -2,7 +2,7 @@
 -module(pyport_channel_case).
 
 -export([channel/2, byte_channel/2, utter/2, message/2, pid_term/1]).
--export([waiting/2, got/1]).
+-export([waiting/2, until_waiting/2, got/1]).
 
 -import(pyport_lane_case, [place/1, call/2]).
 
