@@ -64,7 +64,7 @@ send_term(Channel, Term, Timeout) ->
     send(Channel, terms, encode(Term), Timeout).
 
 %% What term_to_binary/1 makes of a binary, without a copy if it is large.
--spec encode(term()) -> iodata().
+-spec encode(term()) -> binary() | [binary(), ...].
 encode(Term) when is_binary(Term), byte_size(Term) < ?COPIED_MAX ->
     <<131, 109, (byte_size(Term)):32, Term/binary>>;
 encode(Term) when is_binary(Term), byte_size(Term) =< 16#FFFFFFFF ->
@@ -275,7 +275,9 @@ refused(busy, {Cells, _, _, Number, Link, _, _}) ->
 -type deadline() :: infinity | integer().
 
 -spec put_in_time(channel(), kind(), iodata(), non_neg_integer(),
-                  deadline()) -> waited().
+                  deadline()) ->
+          ok | {error, closed | timeout
+                     | {too_large, pos_integer(), pos_integer()}}.
 put_in_time(Cells, Kind, Message, Bytes, Deadline) ->
     case target(Cells, Kind) of
         gone ->

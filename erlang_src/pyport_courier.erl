@@ -21,6 +21,8 @@
     cells :: atomics:atomics_ref()
 }).
 -opaque courier() :: #courier{}.
+-type work() :: {sends, Batch :: binary(), Bytes :: pos_integer()}
+              | {pass, pid() | reference(), term()}.
 %% The term of the last receiver, and whom it names: it is often the same.
 -type last() :: {To :: binary(), pid() | none}.
 
@@ -47,7 +49,7 @@ deliver(Batch, Bytes, Courier) ->
 pass(To, Message, Courier) ->
     give({pass, To, Message}, Courier).
 
--spec give(term(), courier()) -> ok.
+-spec give(work(), courier()) -> ok.
 give(Work, #courier{pid = Pid, cells = Cells}) ->
     ok = atomics:add(Cells, ?GIVEN, 1),
     Pid ! Work,
@@ -122,7 +124,7 @@ send(Pid, Term) ->
             lost(kind(Reason))
     end.
 
--spec kind(pyport_term:reason()) -> atom().
+-spec kind(pyport_term:reason()) -> bad_term | too_many_atoms.
 kind(bad_term) -> bad_term;
 kind({Kind, _}) -> Kind.
 

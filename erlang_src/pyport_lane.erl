@@ -155,7 +155,7 @@ for_channel(Link, _, Cells, Bytes, State) ->
         _ -> known(Link, Cells, Moves)
     end.
 
--spec on_link(pid()) -> link | {error, term()}.
+-spec on_link(pid()) -> link | {error, gone}.
 on_link(Link) ->
     case pyport_lanes:casts(Link) of
         gone ->
@@ -171,7 +171,7 @@ lane(Link, Moves) ->
     lane.
 
 -spec known(pid(), pyport_channel_cells:handle(), non_neg_integer()) ->
-          choice().
+          lane | {error, term()}.
 known(Link, Cells, Moves) ->
     case barrier(Link) of
         ok ->

@@ -22,14 +22,18 @@ limits(#{buffers_max := Buffers, channels_max := Channels}) ->
 
 %% @doc Names a new object, unless there are too many.
 -spec make(pyport_object:kind(), pyport_object:new(), pyport_lanes:key(),
-           pos_integer()) -> {ok, iolist()} | error.
-make(buffers, New, Key, Max) -> pyport_buffers:new(New, Key, Max);
-make(channels, New, Key, Max) -> pyport_channels:new(New, Key, Max).
+           pos_integer()) -> {ok, [iodata(), ...]} | error.
+make(Kind, New, Key, Max) ->
+    Module = case Kind of
+                 buffers -> pyport_buffers;
+                 channels -> pyport_channels
+             end,
+    Module:new(New, Key, Max).
 
 %% @doc What a process asks, or the courier says.
 -spec command(buffer | channel | sends,
               pyport_buffers:command() | pyport_channels:command() | taken) ->
-          [effect()].
+          [{link, [iodata(), ...]}].
 command(buffer, Command) -> pyport_buffers:command(Command);
 command(channel, Command) -> pyport_channels:command(Command);
 command(sends, taken) -> pyport_sends:taken().

@@ -67,7 +67,7 @@ messages_taken(UpTo) ->
 process(Key, true) -> with_length(<<16#37, Key:64, 1>>);
 process(Key, false) -> with_length(<<16#37, Key:64, 0>>).
 
--spec with_length(iodata()) -> iolist().
+-spec with_length(nonempty_binary() | [iodata(), ...]) -> [iodata(), ...].
 with_length(Message) -> [<<(iolist_size(Message)):32>>, Message].
 
 %% @doc What the program says, without a length.
