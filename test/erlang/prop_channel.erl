@@ -41,10 +41,14 @@ size() ->
 holds(Max, Steps) ->
     {ok, Channel} = py_byte_channel:new(#{max_size => Max}),
     Model = #model{channel = Channel, max = Max},
-    End = run([close], lists:foldl(fun step/2, Model, Steps)),
-    drained(End).
-
-run(Steps, Model) -> lists:foldl(fun step/2, Model, Steps).
+    try
+        drained(lists:foldl(fun step/2, Model, Steps ++ [close]))
+    catch
+        %% PropEr prints the steps and looks for fewer that do the same.
+        error:Reason:Stack ->
+            ct:pal("~tP~n~tP", [Reason, 20, Stack, 20]),
+            false
+    end.
 
 %% A message says which it is, as far as there is room for that.
 message(Bytes, #model{next = Next} = M) ->
@@ -56,62 +60,18 @@ has_room(_, _, 0) -> true;
 has_room(Message, Queue, Max) ->
     iolist_size([Message | Queue]) =< Max.
 
-%% doc: a refusal may come because the other side has not told yet what it
-%% took; who waits is told.
 step({send, Bytes}, M0) ->
-    {Message, #model{channel = Channel, max = Max, to_python = Queue} = M} =
-        message(Bytes, M0),
-    case py_byte_channel:send(Channel, Message) of
-        ok ->
-            {false, true} = {M#model.is_closed, has_room(Message, Queue, Max)},
-            M#model{to_python = Queue ++ [Message]};
-        busy ->
-            {false, true} = {M#model.is_closed, Max > 0},
-            M;
-        {error, closed} ->
-            true = M#model.is_closed,
-            M
-    end;
+    {Message, #model{channel = Channel} = M} = message(Bytes, M0),
+    sent(py_byte_channel:send(Channel, Message), Message, M);
 step({send_in_time, Bytes}, M0) ->
-    {Message, #model{channel = Channel, max = Max, to_python = Queue} = M} =
-        message(Bytes, M0),
-    HasRoom = has_room(Message, Queue, Max),
-    Ms = case HasRoom of true -> ?WAIT_MS; false -> 1 end,
-    Result = py_byte_channel:send(Channel, Message, Ms),
-    if
-        Max > 0, Bytes > Max ->
-            {error, {too_large, Bytes, Max}} = Result,
-            M;
-        M#model.is_closed ->
-            {error, closed} = Result,
-            M;
-        HasRoom ->
-            ok = Result,
-            M#model{to_python = Queue ++ [Message]};
-        true ->
-            {error, timeout} = Result,
-            M
-    end;
+    {Message, #model{channel = Channel} = M} = message(Bytes, M0),
+    Ms = time(Message, M#model.to_python, M),
+    sent_in_time(py_byte_channel:send(Channel, Message, Ms), Message, M);
 step({python_send, Bytes}, M0) ->
-    {Message, #model{channel = Channel, max = Max, to_erlang = Queue} = M} =
-        message(Bytes, M0),
-    HasRoom = has_room(Message, Queue, Max),
-    Ms = case HasRoom of true -> ?WAIT_MS; false -> 1 end,
+    {Message, #model{channel = Channel} = M} = message(Bytes, M0),
+    Ms = time(Message, M#model.to_erlang, M),
     {ok, Result} = python(send_in_time, [Channel, {bytes, Message}, Ms]),
-    case Result of
-        <<"closed">> ->
-            true = M#model.is_closed,
-            M;
-        <<"too_large">> ->
-            true = Max > 0 andalso Bytes > Max,
-            M;
-        <<"timeout">> ->
-            false = HasRoom,
-            M;
-        <<"sent">> ->
-            {false, true} = {M#model.is_closed, HasRoom},
-            given(M#model{to_erlang = Queue ++ [Message]})
-    end;
+    python_sent(Result, Message, M);
 step(recv, #model{channel = Channel, waiting = []} = M) ->
     received(py_byte_channel:recv(Channel, 0), timeout, M);
 step(try_receive, #model{channel = Channel, waiting = []} = M) ->
@@ -148,6 +108,46 @@ step({python, Receive}, #model{channel = Channel, to_python = Queue} = M) ->
 step(close, #model{channel = Channel} = M) ->
     ok = py_byte_channel:close(Channel),
     closed(M).
+
+%% Long enough where there is room: who waits is told.
+time(Message, Queue, #model{max = Max}) ->
+    case has_room(Message, Queue, Max) of
+        true -> ?WAIT_MS;
+        false -> 1
+    end.
+
+%% A refusal may come because the other side has not told yet what it took.
+sent(ok, Message, #model{to_python = Queue, is_closed = false} = M) ->
+    true = has_room(Message, Queue, M#model.max),
+    M#model{to_python = Queue ++ [Message]};
+sent(busy, _, #model{is_closed = false, max = Max} = M) when Max > 0 ->
+    M;
+sent({error, closed}, _, #model{is_closed = true} = M) ->
+    M.
+
+sent_in_time({error, {too_large, Bytes, Max}}, Message,
+             #model{max = Max} = M) ->
+    Bytes = byte_size(Message),
+    true = Bytes > Max,
+    M;
+sent_in_time({error, timeout}, Message, #model{is_closed = false} = M) ->
+    false = has_room(Message, M#model.to_python, M#model.max),
+    M;
+sent_in_time(Result, Message, M) when Result =/= busy ->
+    sent(Result, Message, M).
+
+python_sent(<<"sent">>, Message,
+            #model{to_erlang = Queue, is_closed = false} = M) ->
+    true = has_room(Message, Queue, M#model.max),
+    given(M#model{to_erlang = Queue ++ [Message]});
+python_sent(<<"timeout">>, Message, #model{is_closed = false} = M) ->
+    false = has_room(Message, M#model.to_erlang, M#model.max),
+    M;
+python_sent(<<"too_large">>, Message, #model{max = Max} = M) ->
+    true = Max > 0 andalso byte_size(Message) > Max,
+    M;
+python_sent(<<"closed">>, _, #model{is_closed = true} = M) ->
+    M.
 
 python(Function, Args) -> py:call(talks, Function, Args).
 

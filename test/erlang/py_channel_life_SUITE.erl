@@ -250,7 +250,9 @@ owned() ->
         end,
         receive never -> ok end
     end),
-    receive {Owner, Channel} -> {Channel, Owner} after ?WAIT_MS -> error(no) end.
+    receive {Owner, Channel} -> {Channel, Owner}
+    after ?WAIT_MS -> error(no_channel)
+    end.
 
 dying_owners_leave_nothing(Config) ->
     Owners = [async(fun() ->

@@ -171,12 +171,10 @@ def send_in_time(channel: object, data: bytes, timeout_ms: int) -> str:
     """How it went."""
     try:
         channel.send_bytes(data, timeout_ms)
-    except TimeoutError:
-        return "timeout"
     except ValueError:
         return "too_large"
-    except (erlang.ByteChannelClosed, RuntimeError):
-        return "closed"
+    except RuntimeError as refused:
+        return "timeout" if "busy" in str(refused) else "closed"
     return "sent"
 
 
