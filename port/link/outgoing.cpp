@@ -6,10 +6,11 @@ namespace pyport::link {
 namespace {
 
 // A write costs a microsecond here and wakes the BEAM; a sender in a loop makes a message in less.
+constexpr microseconds kClosely{3};
 constexpr microseconds kTogether{50};
 constexpr std::size_t kTogetherBytes = 64U << 10;
 // So often the thread finds nothing before it sleeps: waking it costs as much as a write.
-constexpr int kQuietLooks = 40;
+constexpr int kQuietLooks = 2;
 
 }  // namespace
 
@@ -17,8 +18,9 @@ void Outgoing::send(ByteView message) {
   if (in_forked_child()) return;
   writer_.append(message);
   const auto now = Clock::now().time_since_epoch();
-  const auto since = now - Clock::duration(written_at_.load());
-  if (since >= kTogether || writer_.queued_bytes() >= kTogetherBytes) return write();
+  const bool close = now - Clock::duration(sent_at_.exchange(now.count())) < kClosely;
+  const bool late = now - Clock::duration(written_at_.load()) >= kTogether;
+  if (!close || late || writer_.queued_bytes() >= kTogetherBytes) return write();
   if (watched_.exchange(true)) return;
   const MutexLock lock(mutex_);
   wanted_.notify_one();

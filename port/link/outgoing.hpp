@@ -1,7 +1,7 @@
 // Messages that Python code sends to the BEAM while its request runs, many at a time or one now and
 // then.
 //
-// The first after a pause is written at once. Those that follow closely are queued and written
+// One that comes alone is written at once. Those that follow closely are queued and written
 // together: by the sender after kTogether or from kTogetherBytes on, by whoever flushes the link
 // meanwhile (a context that ends a request or waits), or at the latest by a thread that looks every
 // kTogether while there is such traffic.
@@ -33,8 +33,9 @@ class Outgoing {
 
   AnswerWriter& writer_;
   const WakeFd& reader_wake_;
-  std::atomic<Clock::rep> written_at_{0};  // since the epoch of the clock
-  std::atomic<bool> watched_{false};       // the thread looks
+  std::atomic<Clock::rep> sent_at_{0};  // since the epoch of the clock, as the next
+  std::atomic<Clock::rep> written_at_{0};
+  std::atomic<bool> watched_{false};  // the thread looks
   Mutex mutex_;
   CondVar wanted_;
 };
