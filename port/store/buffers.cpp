@@ -4,10 +4,7 @@
 
 namespace pyport::store {
 
-Buffers::Buffers(BudgetLimits limits,
-                 BufferEvents& events,
-                 std::size_t count_max,
-                 Dropped& dropped)
+Buffers::Buffers(BudgetLimits limits, BufferEvents& events, std::size_t count_max, Dropped& dropped)
     : events_(events), budget_(std::move(limits)), registry_("buffer", count_max, dropped) {}
 
 Result<Done> Buffers::create(std::uint64_t number,
