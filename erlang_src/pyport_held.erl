@@ -46,7 +46,7 @@ add({request, Caller, Ref, _, _, _, _, Timeout, Term} = Request, NowMs,
 expire(Ref, #held{count = Count, bytes = Bytes, requests = All} = Held) ->
     case maps:take(Ref, All) of
         {{_, {request, Caller, Ref, _, _, _, _, _, Term}, _}, Others} ->
-            Caller ! {Ref, error, timeout},
+            ok = pyport_sends:behind(Caller, {Ref, error, timeout}),
             Held#held{count = Count - 1, bytes = Bytes - byte_size(Term),
                       requests = Others};
         error ->
@@ -74,7 +74,7 @@ bytes(#held{bytes = Bytes}) -> Bytes.
 %% @doc Gives everybody the same error.
 -spec answer_all(term(), held()) -> ok.
 answer_all(Reason, #held{requests = All, objects = Objects}) ->
-    _ = [Caller ! {Ref, error, Reason}
+    _ = [ok = pyport_sends:behind(Caller, {Ref, error, Reason})
          || {Ref, {_, {request, Caller, _, _, _, _, _, _, _}, _}}
                 <- maps:to_list(All)],
     _ = [Reply ! {Reply, {error, Reason}}

@@ -120,14 +120,11 @@ answer_all(Reason) ->
 
 -spec answer(term(), entry()) -> ok.
 answer(Reason, {grant, _, {{request, To, Ref, _, _, _, _, _, _}, _}}) ->
-    To ! {Ref, error, Reason},
-    ok;
+    pyport_sends:behind(To, {Ref, error, Reason});
 answer(Reason, {To, Ref, _, _}) ->
-    To ! {Ref, error, Reason},
-    ok;
+    pyport_sends:behind(To, {Ref, error, Reason});
 answer(Reason, {To, Ref, _, _, bulk}) ->
-    To ! {Ref, error, Reason},
-    ok;
+    pyport_sends:behind(To, {Ref, error, Reason});
 answer(Reason, {sync, _, Ref}) ->
     Ref ! {Ref, error, Reason},
     ok;

@@ -120,7 +120,7 @@ handle({Port, {exit_status, Status}}, #mux{port = Port} = S) ->
 handle({'EXIT', Port, _}, #mux{port = Port} = S) ->
     gone(link_closed, S);
 handle({'EXIT', Pid, Reason}, S) when is_pid(Pid) ->
-    terminate(Reason, S); %% the host, or a defect of the courier
+    terminate(Reason, S); %% the host, or a defect of a courier
 handle({system, From, Request}, #mux{host = Host} = S) ->
     sys:handle_system_msg(Request, From, Host, ?MODULE, [], S);
 handle(Other, S) ->

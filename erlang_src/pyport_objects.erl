@@ -30,13 +30,14 @@ make(Kind, New, Key, Max) ->
              end,
     Module:new(New, Key, Max).
 
-%% @doc What a process asks, or the courier says.
+%% @doc What a process asks, or a courier says.
 -spec command(buffer | channel | sends,
-              pyport_buffers:command() | pyport_channels:command() | taken) ->
+              pyport_buffers:command() | pyport_channels:command()
+              | pyport_sends:command()) ->
           [{link, [iodata(), ...]}].
 command(buffer, Command) -> pyport_buffers:command(Command);
 command(channel, Command) -> pyport_channels:command(Command);
-command(sends, taken) -> pyport_sends:taken().
+command(sends, Command) -> pyport_sends:command(Command).
 
 %% @doc What the program says, if it is about any of them.
 -spec event(pyport_wire:answer() | term()) -> {ok, [effect()]} | error.

@@ -114,7 +114,7 @@ request({request, Caller, Ref, _, _, _, _, _, Term} = Request, Box)
         none ->
             admitted(Request, Box);
         Reason ->
-            Caller ! {Ref, error, Reason},
+            ok = pyport_sends:behind(Caller, {Ref, error, Reason}),
             Box
     end;
 request(Request, #outbox{bulk = Bulk} = Box) ->
@@ -151,7 +151,7 @@ grant({request, Caller, Ref, _, _, _, _, _, {bulk, Bytes}} = Request,
         {Socket, none} ->
             admitted_to(Socket, Request, fresh(Box));
         {_, Reason} ->
-            Caller ! {Ref, error, Reason},
+            ok = pyport_sends:behind(Caller, {Ref, error, Reason}),
             Box
     end.
 
@@ -217,11 +217,11 @@ hold({request, Caller, Ref, _, _, _, _, _, Term} = Request, none,
         none ->
             Box#outbox{held = pyport_held:add(Request, now_ms(), Held)};
         Reason ->
-            Caller ! {Ref, error, Reason},
+            ok = pyport_sends:behind(Caller, {Ref, error, Reason}),
             Box
     end;
 hold({request, Caller, Ref, _, _, _, _, _, _}, Death, Box) ->
-    Caller ! {Ref, error, {context_died, Death}},
+    ok = pyport_sends:behind(Caller, {Ref, error, {context_died, Death}}),
     Box.
 
 -spec expire(reference(), outbox()) -> outbox().

@@ -292,6 +292,16 @@ until_closed(Socket) ->
 
 %% A node with the application and one context that finds our programs.
 peer() ->
+    {Peer, Node} = other_node(),
+    ok = erpc:call(Node, py_case, start, [[{num_contexts, 1}]]),
+    ok = erpc:call(Node, py, stop_contexts, []),
+    {ok, [Ctx]} = erpc:call(Node, py, start_contexts, [
+        py_case:with_programs(#{contexts => 1})
+    ]),
+    {Peer, Node, Ctx}.
+
+%% A node that finds our code.
+other_node() ->
     ok = distributed(is_alive()),
     [_, Host] = string:lexemes(atom_to_list(node()), "@"),
     {ok, Peer, Node} = peer:start(#{
@@ -303,12 +313,7 @@ peer() ->
             code:get_path()]
     }),
     true = net_kernel:connect_node(Node),
-    ok = erpc:call(Node, py_case, start, [[{num_contexts, 1}]]),
-    ok = erpc:call(Node, py, stop_contexts, []),
-    {ok, [Ctx]} = erpc:call(Node, py, start_contexts, [
-        py_case:with_programs(#{contexts => 1})
-    ]),
-    {Peer, Node, Ctx}.
+    {Peer, Node}.
 
 %% A test node that is distributed already keeps its kind of names.
 distributed(true) ->
