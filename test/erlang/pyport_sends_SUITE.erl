@@ -28,7 +28,8 @@ init_per_testcase(_, Config0) ->
                                     Config0),
     {Peer, Node} = py_context_SUITE:other_node(),
     OsPid = list_to_integer(erpc:call(Node, os, getpid, [])),
-    [{peer, Peer}, {node, Node}, {node_os_pid, OsPid} | Config].
+    Sink = erpc:call(Node, erlang, whereis, [init]),
+    [{peer, Peer}, {node, Node}, {node_os_pid, OsPid}, {sink, Sink} | Config].
 
 end_per_testcase(_, Config) ->
     ok = go_on(Config),
@@ -131,11 +132,11 @@ stopped_and_full(Config) ->
 full(_, _, 0, _) ->
     ok;
 full(Config, Noise, Rounds, Times) when Times > 0 ->
-    Sink = {a_name_that_nobody_has, proplists:get_value(node, Config)},
-    case erlang:send(Sink, Noise, [nosuspend]) of
-        ok ->
+    Sink = proplists:get_value(sink, Config),
+    case pyport_courier:send_now(Sink, Noise) of
+        true ->
             full(Config, Noise, ?FULL_ROUNDS, Times - 1);
-        nosuspend ->
+        false ->
             {ok, _} = call(Config, seen),
             full(Config, Noise, Rounds - 1, Times)
     end.
