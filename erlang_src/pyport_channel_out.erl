@@ -35,6 +35,8 @@
     sent = 0 :: non_neg_integer(),
     %% until here PINGs were sent, and answered
     asked = 0 :: non_neg_integer(),
+    %% when the mailbox was looked at
+    looked = 0 :: non_neg_integer(),
     settled = 0 :: non_neg_integer()
 }).
 
@@ -42,6 +44,7 @@
 -define(ENTRY_BYTES, 13).
 %% From here on it costs less to refer to a message than to copy it.
 -define(COPIED_MAX, 2048).
+-define(LOOK_BYTES, (1 bsl 15)).
 -define(PING_BYTES, (1 bsl 20)).
 -define(UNSETTLED_MAX, (16 bsl 20)).
 -define(MAILBOX_MAX, 4096).
@@ -91,38 +94,45 @@ next(Tail, Parts, Bytes, Run) ->
         {none, sent(Tail, Parts, Bytes, Run)}
     end.
 
+%% Each so many bytes it is time to look how much is on its way, and to ask
+%% what has arrived, whether a packet is full or another message came between:
+%% what is sent in small runs fills the mailbox as well.
 -spec pushed(binary(), [iodata()], non_neg_integer(), #run{}) ->
           pyport_outbox:outbox().
 pushed(_, _, 0, #run{box = Box}) ->
     Box;
-pushed(Tail, Parts, Bytes, #run{box = Box}) ->
-    #out{sent = Sent, gate = Gate} = Out0 = out(),
-    Out = Out0#out{sent = Sent + Bytes},
+pushed(Tail, Parts, Bytes, #run{box = Box0}) ->
+    #out{sent = Sent0, asked = Asked, looked = Looked, gate = Gate} = Out =
+        out(),
+    Sent = Sent0 + Bytes,
+    Box = pyport_outbox:touch(lists:reverse(Parts, [Tail]), Bytes, Box0),
     %% those who wait at the gate must not wait once more
-    set(case Gate >= ?CROWD of true -> crowd(Out); false -> Out end),
-    pyport_outbox:touch(lists:reverse(Parts, [Tail]), Bytes, Box).
+    IsTime = Gate >= ?CROWD orelse Sent - Looked >= ?LOOK_BYTES,
+    if
+        Sent - Asked >= ?PING_BYTES ->
+            ok = set(crowd(Out#out{sent = Sent, asked = Sent})),
+            pyport_outbox:ask({flow, Sent}, ping, <<>>, Box);
+        IsTime ->
+            ok = set(crowd(Out#out{sent = Sent})),
+            Box;
+        true ->
+            ok = set(Out#out{sent = Sent}),
+            Box
+    end.
 
-%% A packet goes out, and it is time to look how much is on its way.
+%% A packet goes out.
 -spec sent(binary(), [iodata()], non_neg_integer(), #run{}) ->
           pyport_outbox:outbox().
 sent(Tail, Parts, Bytes, Run) ->
     Box = pushed(Tail, Parts, Bytes, Run),
-    case out() of
-        #out{sent = Sent, asked = Asked} = Out
-          when Sent - Asked >= ?PING_BYTES ->
-            set(crowd(Out#out{asked = Sent})),
-            pyport_outbox:flush(
-              pyport_outbox:ask({flow, Sent}, ping, <<>>, Box));
-        Out ->
-            _ = [set(crowd(Out)) || Bytes * 2 > ?PACKET_BYTES],
-            case pyport_outbox:fullness(Box) of
-                empty -> Box;
-                _ -> pyport_outbox:flush(Box)
-            end
+    case pyport_outbox:fullness(Box) of
+        empty -> Box;
+        _ -> pyport_outbox:flush(Box)
     end.
 
 -spec crowd(#out{}) -> #out{}.
-crowd(#out{sent = Sent, settled = Settled, gate = Gate} = Out) ->
+crowd(#out{sent = Sent, settled = Settled, gate = Gate} = Out0) ->
+    Out = Out0#out{looked = Sent},
     {message_queue_len, Waiting} = process_info(self(), message_queue_len),
     IsMuch = Sent - Settled > ?UNSETTLED_MAX orelse Waiting > ?MAILBOX_MAX,
     IsLittle = Sent - Settled < ?UNSETTLED_MAX div 2
@@ -167,7 +177,7 @@ set_pressure(false) ->
 -spec gone() -> ok.
 gone() ->
     #out{sent = Sent} = Out = gate(0, out()),
-    set(Out#out{asked = Sent, settled = Sent}).
+    set(Out#out{asked = Sent, looked = Sent, settled = Sent}).
 
 -spec out() -> #out{}.
 out() ->

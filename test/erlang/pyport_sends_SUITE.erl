@@ -28,7 +28,7 @@ init_per_testcase(_, Config0) ->
                                     Config0),
     {Peer, Node} = py_context_SUITE:other_node(),
     OsPid = list_to_integer(erpc:call(Node, os, getpid, [])),
-    Sink = erpc:call(Node, erlang, whereis, [init]),
+    Sink = erpc:call(Node, erlang, spawn, [timer, sleep, [infinity]]),
     [{peer, Peer}, {node, Node}, {node_os_pid, OsPid}, {sink, Sink} | Config].
 
 end_per_testcase(_, Config) ->
