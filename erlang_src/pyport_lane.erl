@@ -135,10 +135,9 @@ for_channel(Link, Socket, Cells, Bytes) ->
 for_channel(Link, Socket, _, Bytes, undefined)
   when Socket =:= none; Bytes < ?WRITE_BYTES ->
     on_link(Link);
-for_channel(Link, none, _, _, {lane, _}) ->
-    on_link(Link);
-for_channel(Link, _, _, Bytes, {lane, ?SMALL_MOVES_MAX})
-  when Bytes < ?WRITE_BYTES ->
+for_channel(Link, Socket, _, Bytes, {lane, Moves})
+  when Socket =:= none; %% the lane was connected after it was remembered
+       Moves =:= ?SMALL_MOVES_MAX, Bytes < ?WRITE_BYTES ->
     case sync(Link) of
         ok -> on_link(Link);
         {error, _} = Error -> Error
