@@ -31,15 +31,16 @@
 %% @doc Takes the next message, or waits for it.
 -spec recv(term(), kind(), term()) -> received().
 recv(Channel, Kind, Timeout) ->
-    case next(Channel, Kind) of
-        {ok, Message} ->
-            decode(Kind, Message);
-        none ->
-            case pyport_args:timeout(Timeout) of
-                {ok, _} -> pyport_channel:at(Channel, Kind,
-                                             {recv, Timeout, self()});
-                Invalid -> Invalid
-            end
+    case pyport_args:timeout(Timeout) of
+        {ok, _} ->
+            case next(Channel, Kind) of
+                {ok, Message} ->
+                    decode(Kind, Message);
+                none ->
+                    pyport_channel:at(Channel, Kind, {recv, Timeout, self()})
+            end;
+        Invalid ->
+            Invalid
     end.
 
 %% From where this process received last, if that was here.

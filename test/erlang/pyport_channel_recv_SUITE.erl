@@ -17,6 +17,7 @@ suite() ->
 all() ->
     [messages_are_received_in_their_order,
      messages_of_one_packet_reach_their_channels,
+     a_wrong_time_out_takes_no_message,
      those_who_wait_are_served_in_turn,
      a_receiver_that_gave_up_takes_nothing_from_the_next,
      a_receiver_that_is_killed_takes_nothing_from_the_next,
@@ -173,6 +174,14 @@ a_receiver_leaves_nothing_behind(Config) ->
         [Key || {Key, _} <- get(), Key =:= '$pyport_received']
     end),
     [] = ets:tab2list(pyport_channel_segments).
+
+%% doc: not even in the midst of messages that came together.
+a_wrong_time_out_takes_no_message(Config) ->
+    Channel = channel(Config, #{}),
+    ok = utter(Config, [message(1, N) || N <- [1, 2, 3]]),
+    {ok, 1} = py_channel:recv(Channel),
+    {error, {invalid_argument, timeout, _}} = py_channel:recv(Channel, bogus),
+    {ok, 2} = py_channel:recv(Channel).
 
 %% processes
 
