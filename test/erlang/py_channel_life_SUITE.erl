@@ -30,7 +30,8 @@ all() ->
      a_channel_of_another_host_is_refused,
      a_message_that_cannot_be_decoded_is_an_error_of_its_own,
      the_memory_of_all_channels_is_bounded,
-     a_channel_of_another_node_works_like_a_local_one].
+     a_channel_of_another_node_works_like_a_local_one,
+     a_receiver_that_dies_takes_nothing_from_another_node].
 
 init_per_testcase(Case, Config) ->
     py_channel_case:start(settings(Case), Config).
@@ -332,6 +333,34 @@ a_channel_of_another_node_works_like_a_local_one(_) ->
     ok = peer:stop(Peer),
     {error, closed} = await(Waiting),
     {error, closed} = py_channel:send(Orphan, 1).
+
+%% doc: it waits there in another process, which must not take its message.
+a_receiver_that_dies_takes_nothing_from_another_node(_) ->
+    {Peer, Node, Ctx} = py_context_SUITE:peer(),
+    {ok, Channel} = py_channel:new(#{context => Ctx}),
+    [begin
+         {Receiver, _} = spawn_monitor(fun() -> py_channel:recv(Channel) end),
+         ok = erpc:call(Node, ?MODULE, until_any, [Channel, true]),
+         killed = killed_receiver(Receiver),
+         ok = erpc:call(Node, ?MODULE, until_any, [Channel, false]),
+         {ok, none} = py_context:call(Ctx, talks, send_all, [Channel, [N]]),
+         {ok, N} = py_channel:recv(Channel, ?WAIT_MS)
+     end || N <- [1, 2, 3]],
+    ok = peer:stop(Peer).
+
+killed_receiver(Receiver) ->
+    true = exit(Receiver, kill),
+    receive {'DOWN', _, process, Receiver, Reason} -> Reason end.
+
+%% Is anybody known to the link as one that waits?
+until_any(Channel, IsAny) ->
+    {Link, _} = pyport_lanes:find(pyport_channel_cells:key(Channel)),
+    {dictionary, Dictionary} = process_info(Link, dictionary),
+    case lists:any(fun({{at_channel, _}, _}) -> true; (_) -> false end,
+                   Dictionary) of
+        IsAny -> ok;
+        _ -> until_any(Channel, IsAny)
+    end.
 
 %% Internal.
 
