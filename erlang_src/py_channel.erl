@@ -63,8 +63,8 @@ new() -> new(#{}).
 new(Options) -> pyport_channel_new:new(terms, self(), Options).
 
 %% @doc Sends a term to Python. `busy': there is no room. A message of more
-%% than `max_size' bytes is always `busy', one that no packet can carry is
-%% `too_large'.
+%% than `max_size' bytes is always `busy', one that no packet can carry
+%% (`frame_bytes_max') is `too_large' whatever `max_size' is.
 -spec send(channel(), term()) ->
           ok | busy
         | {error, closed | invalid_channel
