@@ -1,6 +1,7 @@
 #include "py/blocking.hpp"
 
 #include <unistd.h>
+#include <utility>
 
 #include "core/check.hpp"
 
@@ -63,20 +64,35 @@ const std::shared_ptr<Sleep>& this_sleep() noexcept {
   return this_thread == nullptr ? own : this_thread->sleep();
 }
 
-bool BlockingThread::after_interrupt() {
-  point_.clear();
-  if (interrupts_ == Interrupts::by_signal) {
-    // The signal was sent before the point was told; it is delivered at the latest on the way back
-    // from a system call.
-    static_cast<void>(::getppid());
-    return PyErr_CheckSignals() == 0;
-  }
-  PyThreadState* const thread = PyThreadState_Get();
-  if (thread->async_exc == nullptr) return true;
-  // Raised here, so that it does not come again at the next bytecode.
+bool BlockingThread::after_wait() {
+  const bool told = point_.requested();
+  if (told) point_.clear();
+  if (interrupts_ == Interrupts::by_exception) return check_async_exception();
+  // The signal was sent before the point was told; it is delivered at the latest on the way back
+  // from a system call.
+  if (told) static_cast<void>(::getppid());
+  return PyErr_CheckSignals() == 0;
+}
+
+bool check_async_exception() {
+  PyObject* const exception = PyThreadState_Get()->async_exc;
+  if (exception == nullptr) return true;
+  PyErr_SetNone(exception);
   PyThreadState_SetAsyncExc(PyThread_get_thread_ident(), nullptr);
-  PyErr_SetNone(PyExc_KeyboardInterrupt);
   return false;
+}
+
+BlockingThread::InWait::InWait(BlockingThread* thread, store::Place* place)
+    : thread_(thread), place_(place) {
+  if (thread_ == nullptr) return;
+  outer_ = std::exchange(thread_->in_wait_, this);
+  if (outer_ == nullptr || outer_->place_ == nullptr) return;
+  outer_->place_->leave();
+  outer_->lost_ = true;
+}
+
+BlockingThread::InWait::~InWait() {
+  if (thread_ != nullptr) thread_->in_wait_ = outer_;
 }
 
 TimePoint BlockingThread::wake_at(TimePoint until) const noexcept {

@@ -97,20 +97,18 @@ void Channel::Inside::come_locked(const Come& come, Effects& effects) {
   messages += come.count;
   size += come.size;
   received += come.weight;
-  std::uint64_t count = come.count;
-  for (; count > 0 && !waiters.empty(); --count) {
-    waiters.first().need = kServed;
-    waiters.end_first(effects.wakes);
-    ++promised;
-  }
-  for (; count > 0 && !loop_waits.empty(); --count)
-    effects.fire.splice(effects.fire.end(), loop_waits, loop_waits.begin());
+  offer_locked(come.count, effects);
   check_over_locked(effects);
 }
 
 void Channel::Inside::check_over_locked(Effects& effects) {
   if (over || !total || received < *total) return;
   over = true;
+  tell_end_locked(effects);
+}
+
+void Channel::Inside::tell_end_locked(Effects& effects) {
+  if (!at_end_locked()) return;
   waiters.tell_all(effects.wakes);
   effects.fire.splice(effects.fire.end(), loop_waits);
 }
@@ -124,6 +122,7 @@ Channel::Taken Channel::Inside::take_locked(Effects& effects) {
   size -= message.bytes.size();
   taken += message.bytes.size();
   credit_locked(effects);
+  tell_end_locked(effects);
   return message;
 }
 
@@ -193,6 +192,8 @@ void Channel::Inside::carry_out(Effects& effects) {
     wait.notifier->notify(wait.token);
   effects.fire.clear();
   if (effects.room_back > 0) budget.outgoing().give_memory(effects.room_back);
+  if (effects.room_wanted)
+    budget.outgoing().wait_for_room(channel.weak_from_this(), *effects.room_wanted);
   if (effects.want) events.want(*effects.want);
   if (effects.closed) events.closed(channel.number_, *effects.closed == ClosedFirst::by_python);
   while (effects.credit) {

@@ -3,17 +3,21 @@
 // To Python. Whoever reads the link puts messages in, as received bytes: those that came together
 // in one copy, large ones in the memory they were received in. What a message costs does not depend
 // on how many are queued. Threads of Python take them; who waits is served in turn: a message that
-// was promised to a waiting thread is not taken by one that comes later.
+// was promised to a waiting thread is not taken by one that comes later. Who was promised one and
+// does not take it gives the promise to the next, and the message stays where it was.
 //
 // To Erlang. Python takes a place for a message within the window before it sends it; the BEAM says
-// what was taken there.
+// what was taken there. Who waits for a place gets it in turn: nobody that comes later takes one
+// while somebody waits, however small its message is. Between channels that wait for the budget
+// there is no order.
 //
 // Ends. After close() nothing is sent to Erlang any more; what Erlang sent before it knew is still
-// read. After end() the queue is read to its end. A closed channel tells the BEAM so once, behind
-// the last message to Erlang.
+// read. After end() the queue is read to its end, which is told when the last message was taken,
+// not while one is promised. A closed channel tells the BEAM so once, behind the last message to
+// Erlang.
 //
-// Any thread; nothing here takes the GIL, and only wait() and wait_for_room() block: never with the
-// GIL. The mutex is a leaf: events are told and memory is freed outside it.
+// Any thread; nothing here takes the GIL, and only await() blocks: never with the GIL. The mutex is
+// a leaf: events are told and memory is freed outside it.
 #pragma once
 
 #include <cstddef>
@@ -111,13 +115,25 @@ class Channel final : public Waitable,
   // Nullopt: nothing is there that was not promised to others; ended() says whether more can come.
   [[nodiscard]] std::optional<Taken> try_take();
   [[nodiscard]] bool ended();
-  // Blocks until a message is there for this thread (ready: `taken` has it), the end, `until` or an
-  // interrupt. Threads are served in the order in which they came. `point` may be null; with one
-  // the channel must be owned by a shared_ptr. `sleep` is how the thread sleeps.
-  Wait wait(Taken& taken,
-            TimePoint until,
-            InterruptPoint* point,
-            const std::shared_ptr<Sleep>& sleep);
+  // A thread's place among those that wait for a message. await() says ready when one is promised
+  // to it, and ended as ended() does.
+  class Turn final : public Place {
+   public:
+    // `sleep` is how the thread sleeps.
+    Turn(Channel& channel, const std::shared_ptr<Sleep>& sleep) noexcept
+        : channel_(channel), self_{sleep} {}
+    ~Turn() override { leave(); }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+    Wait await(TimePoint until, InterruptPoint* point) override;
+    void leave() override;
+    // The message, without blocking. REQUIRES: await() said ready, and nothing was called since.
+    [[nodiscard]] Taken take();
+
+   private:
+    Channel& channel_;
+    WaitList::Waiter self_;
+  };
 
   // One wait of an event loop: `notifier` gets `token` once when there is a message or the end; at
   // once if there is already. Notified one for each message, in turn, behind the threads that wait.
@@ -133,15 +149,29 @@ class Channel final : public Waitable,
 
   enum class Room : std::uint8_t { taken, full, closed, too_large };
   // Takes a place for a message of `size` bytes. taken: the caller sends it (queues it on the link)
-  // and calls sent(). too_large: more than bytes_max or the budget, it never fits. full: the BEAM
-  // was asked to tell what was taken there, if it was not just before.
+  // and calls sent(). too_large: more than bytes_max or the budget, it never fits. full: also while
+  // others wait; the BEAM was asked to tell what was taken there, if it was not just before.
   [[nodiscard]] Room take_room(std::size_t size);
   void sent();
-  // Blocks until take_room() may have another answer (ready; ended: it is closed), or as wait().
-  Wait wait_for_room(std::size_t size,
-                     TimePoint until,
-                     InterruptPoint* point,
-                     const std::shared_ptr<Sleep>& sleep);
+  // A thread's place among those that wait for room. await() says ready when room is reserved for
+  // it, ended when the channel is closed.
+  class RoomTurn final : public Place {
+   public:
+    // take_room(size) said full.
+    RoomTurn(Channel& channel, std::size_t size, const std::shared_ptr<Sleep>& sleep) noexcept
+        : channel_(channel), self_{sleep, size} {}
+    ~RoomTurn() override { leave(); }
+    RoomTurn(const RoomTurn&) = delete;
+    RoomTurn& operator=(const RoomTurn&) = delete;
+    Wait await(TimePoint until, InterruptPoint* point) override;
+    void leave() override;
+    // As take_room(), but for what is reserved: taken or closed. REQUIRES: as Turn::take().
+    [[nodiscard]] Room take();
+
+   private:
+    Channel& channel_;
+    WaitList::Waiter self_;
+  };
   // The BEAM's processes have taken messages of `taken` bytes in all.
   void credit(std::uint64_t taken);
 

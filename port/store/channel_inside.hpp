@@ -4,8 +4,11 @@
 // mutex; carry_out() does it.
 //
 // Threads that wait and messages. A message that comes while threads wait is promised to the first
-// of them, which leaves the list; it takes a message when it runs. So while threads are in the list
-// every message that is queued is promised.
+// of them, which leaves the list; it takes a message when it runs, or gives the promise back. So
+// while threads are in the list every message that is queued is promised.
+//
+// Threads that wait and room. The first in the list is served as soon as there is room for it: its
+// room is reserved then, of the window and of the budget.
 #pragma once
 
 #include <cstdint>
@@ -106,11 +109,11 @@ struct Channel::Inside {
     std::list<LoopWait> fire;
     std::optional<std::uint64_t> credit;
     std::optional<std::uint64_t> want;
-    std::uint64_t room_back = 0;  // to the budget
+    std::uint64_t room_back = 0;               // to the budget
+    std::optional<std::uint64_t> room_wanted;  // of it, after that
     std::optional<ClosedFirst> closed;
   };
-  // What `need` of a waiter becomes when it has left its list.
-  static constexpr std::uint64_t kServed = ~std::uint64_t{0};
+  using Stand = WaitList::Stand;
 
   Channel& channel;
   ChannelBudget& budget;
@@ -139,11 +142,12 @@ struct Channel::Inside {
   std::uint64_t outgoing PYPORT_GUARDED_BY(mutex) = 0;  // sizes that took a place
   std::uint64_t credited PYPORT_GUARDED_BY(mutex) = 0;  // of them, taken there
   std::uint64_t sending PYPORT_GUARDED_BY(mutex) = 0;   // took a place and are not sent
+  std::uint64_t reserved PYPORT_GUARDED_BY(mutex) = 0;  // sizes, for waiters that were served
   std::optional<ClosedFirst> closed PYPORT_GUARDED_BY(mutex);
   bool closed_told PYPORT_GUARDED_BY(mutex) = false;
   WaitList room_waiters PYPORT_GUARDED_BY(mutex);
-  std::optional<TimePoint> want_told PYPORT_GUARDED_BY(mutex);  // none: credit came since
-  bool waits_for_budget PYPORT_GUARDED_BY(mutex) = false;       // it knows
+  std::optional<TimePoint> want_told PYPORT_GUARDED_BY(mutex);        // none: credit came since
+  std::optional<std::uint64_t> budget_wait PYPORT_GUARDED_BY(mutex);  // what it was asked for
 
   // --- channel.cpp ---
   struct Come {
@@ -160,6 +164,8 @@ struct Channel::Inside {
   void add(std::shared_ptr<MessageBlock> block, const Come& come) PYPORT_EXCLUDES(mutex);
   void come_locked(const Come& come, Effects& effects) PYPORT_REQUIRES(mutex);
   void check_over_locked(Effects& effects) PYPORT_REQUIRES(mutex);
+  // Tells the end to all that wait, if it is there.
+  void tell_end_locked(Effects& effects) PYPORT_REQUIRES(mutex);
   [[nodiscard]] Taken take_locked(Effects& effects) PYPORT_REQUIRES(mutex);
   void credit_locked(Effects& effects) PYPORT_REQUIRES(mutex);
   void close_locked(ClosedFirst who, Effects& effects) PYPORT_REQUIRES(mutex);
@@ -168,31 +174,30 @@ struct Channel::Inside {
 
   // --- channel_room.cpp ---
   [[nodiscard]] std::uint64_t own_room_locked() PYPORT_REQUIRES(mutex);
-  // Nullopt: it is full.
-  [[nodiscard]] std::optional<Wait> look_for_room_locked(std::uint64_t bytes)
-      PYPORT_REQUIRES(mutex);
-  // Asks the BEAM, unless it was asked within `pause` and has not answered.
+  // Asks the BEAM for what the first that waits needs, or else `bytes`; unless it was asked within
+  // `pause` and has not answered.
   void want_locked(std::uint64_t bytes, milliseconds pause, Effects& effects)
       PYPORT_REQUIRES(mutex);
-  void tell_room_locked(Effects& effects) PYPORT_REQUIRES(mutex);
-  // The answer to a wait that was woken; it has left the list then.
+  // Reserves room for those that wait, in turn.
+  void serve_room_locked(Effects& effects) PYPORT_REQUIRES(mutex);
+  // What a wait for room returns; nullopt: it sleeps on.
   [[nodiscard]] std::optional<Wait> room_answer_locked(WaitList::Waiter& self,
-                                                       std::uint64_t bytes,
                                                        TimePoint until,
-                                                       const InterruptPoint* point)
-      PYPORT_REQUIRES(mutex);
+                                                       const InterruptPoint* point,
+                                                       Effects& effects) PYPORT_REQUIRES(mutex);
 
   // --- channel_wait.cpp ---
   [[nodiscard]] bool has_message_locked() const PYPORT_REQUIRES(mutex) {
     return messages > promised;
   }
-  // Nullopt: nothing is there.
-  [[nodiscard]] std::optional<Wait> look_locked(Taken& to, Effects& effects) PYPORT_REQUIRES(mutex);
+  [[nodiscard]] bool at_end_locked() const PYPORT_REQUIRES(mutex) { return over && messages == 0; }
+  // `count` messages that nobody is promised: to those that wait.
+  void offer_locked(std::uint64_t count, Effects& effects) PYPORT_REQUIRES(mutex);
+  // What a wait for a message returns; nullopt: it sleeps on.
   [[nodiscard]] std::optional<Wait> answer_locked(WaitList::Waiter& self,
-                                                  Taken& to,
                                                   TimePoint until,
-                                                  const InterruptPoint* point,
-                                                  Effects& effects) PYPORT_REQUIRES(mutex);
+                                                  const InterruptPoint* point)
+      PYPORT_REQUIRES(mutex);
 };
 
 }  // namespace pyport::store

@@ -17,13 +17,14 @@ constexpr milliseconds kWaitPause{100};
 
 std::uint64_t Channel::Inside::own_room_locked() {
   const std::uint64_t bytes_max = channel.options_.bytes_max;
-  return bytes_max == 0 ? ~std::uint64_t{0} : bytes_max - (outgoing - credited);
+  return bytes_max == 0 ? ~std::uint64_t{0} : bytes_max - (outgoing - credited) - reserved;
 }
 
 void Channel::Inside::want_locked(std::uint64_t bytes, milliseconds pause, Effects& effects) {
   const TimePoint now = Clock::now();
   if (want_told && now - *want_told < pause) return;
   want_told = now;
+  if (!room_waiters.empty()) bytes = room_waiters.first().need;
   // What is in the way may be messages of others.
   effects.want = bytes > own_room_locked() ? channel.number_ : 0;
 }
@@ -37,7 +38,8 @@ Channel::Room Channel::take_room(std::size_t size) {
     if (inside.closed) return Room::closed;
     if (size > budget.bytes_max()) return Room::too_large;
     if (options_.bytes_max != 0 && size > options_.bytes_max) return Room::too_large;
-    if (size <= inside.own_room_locked() && budget.take_memory(size)) {
+    if (inside.room_waiters.empty() && size <= inside.own_room_locked() &&
+        budget.take_memory(size)) {
       inside.outgoing += size;
       ++inside.sending;
       return Room::taken;
@@ -68,18 +70,21 @@ void Channel::credit(std::uint64_t taken) {
     effects.room_back = credited - inside_->credited;
     inside_->credited = credited;
     inside_->want_told.reset();
-    inside_->tell_room_locked(effects);
+    inside_->serve_room_locked(effects);
   }
   inside_->carry_out(effects);
 }
 
-void Channel::Inside::tell_room_locked(Effects& effects) {
-  std::uint64_t room = own_room_locked();
-  while (!room_waiters.empty() && room_waiters.first().need <= room) {
-    WaitList::Waiter& first = room_waiters.first();
-    room -= first.need;
-    first.need = kServed;
-    room_waiters.end_first(effects.wakes);
+void Channel::Inside::serve_room_locked(Effects& effects) {
+  while (!closed && !room_waiters.empty()) {
+    const std::uint64_t need = room_waiters.first().need;
+    if (need > own_room_locked()) return;
+    if (!budget.outgoing().take_memory(need)) {
+      if (!budget_wait || need < *budget_wait) effects.room_wanted = budget_wait = need;
+      return;
+    }
+    reserved += need;
+    room_waiters.serve_first(effects.wakes);
   }
 }
 
@@ -87,57 +92,74 @@ void Channel::room_came() noexcept {
   Inside::Effects effects;
   {
     const MutexLock lock(inside_->mutex);
-    inside_->waits_for_budget = false;
-    inside_->tell_room_locked(effects);
+    inside_->budget_wait.reset();
+    inside_->serve_room_locked(effects);
   }
   inside_->carry_out(effects);
 }
 
-std::optional<Wait> Channel::Inside::look_for_room_locked(std::uint64_t bytes) {
+std::optional<Wait> Channel::Inside::room_answer_locked(WaitList::Waiter& self,
+                                                        TimePoint until,
+                                                        const InterruptPoint* point,
+                                                        Effects& effects) {
   if (closed) return Wait::ended;
-  if (bytes <= own_room_locked() && budget.outgoing().has_room(bytes)) return Wait::ready;
+  if (self.stand == Stand::away) {
+    room_waiters.add(self);
+    serve_room_locked(effects);
+  }
+  self.over.store(false);
+  if (self.stand == Stand::served) return Wait::ready;
+  if (point != nullptr && point->requested()) return Wait::interrupted;
+  if (Clock::now() >= until) return Wait::timed_out;
+  want_locked(self.need, kWaitPause, effects);
   return std::nullopt;
 }
 
-std::optional<Wait> Channel::Inside::room_answer_locked(WaitList::Waiter& self,
-                                                        std::uint64_t bytes,
-                                                        TimePoint until,
-                                                        const InterruptPoint* point) {
-  if (self.need == kServed) return Wait::ready;
-  auto answer = look_for_room_locked(bytes);
-  if (!answer && point != nullptr && point->requested()) answer = Wait::interrupted;
-  if (!answer && Clock::now() >= until) answer = Wait::timed_out;
-  if (answer) room_waiters.remove(self);
-  self.over.store(false);
-  return answer;
-}
-
-Wait Channel::wait_for_room(std::size_t size,
-                            TimePoint until,
-                            InterruptPoint* point,
-                            const std::shared_ptr<Sleep>& sleep) {
-  Inside& inside = *inside_;
-  const InterruptPoint::Waiting waiting(point, point ? shared_from_this() : nullptr);
-  WaitList::Waiter self{sleep, size};
-  {
-    const MutexLock lock(inside.mutex);
-    if (const auto answer = inside.look_for_room_locked(size)) return *answer;
-    inside.room_waiters.add(self);
-  }
+Wait Channel::RoomTurn::await(TimePoint until, InterruptPoint* point) {
+  Inside& inside = *channel_.inside_;
+  const InterruptPoint::Waiting waiting(point, point ? channel_.shared_from_this() : nullptr);
   for (;;) {
     Inside::Effects effects;
-    bool by_budget = false;
+    std::optional<Wait> answer;
     {
       const MutexLock lock(inside.mutex);
-      if (const auto answer = inside.room_answer_locked(self, size, until, point)) return *answer;
-      inside.want_locked(size, kWaitPause, effects);
-      if (size <= inside.own_room_locked())
-        by_budget = !std::exchange(inside.waits_for_budget, true);
+      answer = inside.room_answer_locked(self_, until, point, effects);
     }
     inside.carry_out(effects);
-    if (by_budget) inside.budget.outgoing().wait_for_room(weak_from_this(), size);
-    sleep->sleep(self.over, std::min(until, Clock::now() + kWaitPause));
+    if (answer) return *answer;
+    // Nobody is served by looking: the BEAM is asked again.
+    self_.sleep->sleep(self_.over, std::min(until, Clock::now() + kWaitPause));
   }
+}
+
+Channel::Room Channel::RoomTurn::take() {
+  Inside& inside = *channel_.inside_;
+  {
+    const MutexLock lock(inside.mutex);
+    PYPORT_CHECK(self_.stand == Inside::Stand::served, channel_.number_);
+    if (inside.closed) return Room::closed;  // leave() gives the room back
+    inside.room_waiters.remove(self_);
+    inside.reserved -= self_.need;
+    inside.outgoing += self_.need;
+    ++inside.sending;
+  }
+  return Room::taken;
+}
+
+void Channel::RoomTurn::leave() {
+  Inside& inside = *channel_.inside_;
+  Inside::Effects effects;
+  {
+    const MutexLock lock(inside.mutex);
+    if (self_.stand == Inside::Stand::away) return;
+    if (self_.stand == Inside::Stand::served) {
+      inside.reserved -= self_.need;
+      effects.room_back = self_.need;
+    }
+    inside.room_waiters.remove(self_);
+    inside.serve_room_locked(effects);
+  }
+  inside.carry_out(effects);
 }
 
 }  // namespace pyport::store

@@ -1,6 +1,7 @@
 // How Python takes messages and waits for them: threads in turn, event loops through a Notifier.
 #include <algorithm>
 
+#include "core/check.hpp"
 #include "store/channel_inside.hpp"
 
 namespace pyport::store {
@@ -20,73 +21,85 @@ std::optional<Channel::Taken> Channel::try_take() {
 
 bool Channel::ended() {
   const MutexLock lock(inside_->mutex);
-  return inside_->over && !inside_->has_message_locked();
+  return inside_->at_end_locked();
 }
 
-std::optional<Wait> Channel::Inside::look_locked(Taken& to, Effects& effects) {
-  if (has_message_locked()) {
-    to = take_locked(effects);
-    return Wait::ready;
+void Channel::Inside::offer_locked(std::uint64_t count, Effects& effects) {
+  for (; count > 0 && !waiters.empty(); --count) {
+    waiters.serve_first(effects.wakes);
+    ++promised;
   }
-  if (over) return Wait::ended;
-  return std::nullopt;
+  for (; count > 0 && !loop_waits.empty(); --count)
+    effects.fire.splice(effects.fire.end(), loop_waits, loop_waits.begin());
 }
 
 std::optional<Wait> Channel::Inside::answer_locked(WaitList::Waiter& self,
-                                                   Taken& to,
                                                    TimePoint until,
-                                                   const InterruptPoint* point,
-                                                   Effects& effects) {
-  if (self.need == kServed) {
-    --promised;
-    to = take_locked(effects);
-    return Wait::ready;
-  }
-  std::optional<Wait> answer;
-  if (over)
-    answer = Wait::ended;
-  else if (point != nullptr && point->requested())
-    answer = Wait::interrupted;
-  else if (Clock::now() >= until)
-    answer = Wait::timed_out;
-  if (answer) waiters.remove(self);
-  self.over.store(false);
-  return answer;
-}
-
-Wait Channel::wait(Taken& taken,
-                   TimePoint until,
-                   InterruptPoint* point,
-                   const std::shared_ptr<Sleep>& sleep) {
-  Inside& inside = *inside_;
-  Inside::Effects effects;
-  std::optional<Wait> answer;
-  taken = {};
-  const InterruptPoint::Waiting waiting(point, point ? shared_from_this() : nullptr);
-  WaitList::Waiter self{sleep};
-  {
-    const MutexLock lock(inside.mutex);
-    answer = inside.look_locked(taken, effects);
-    if (!answer) {
-      inside.waiters.add(self);
-      // An interrupt from now on wakes this thread.
-      answer = inside.answer_locked(self, taken, until, point, effects);
+                                                   const InterruptPoint* point) {
+  if (self.stand == Stand::away) {
+    if (at_end_locked()) return Wait::ended;
+    if (has_message_locked()) {
+      self.stand = Stand::served;
+      ++promised;
+    } else {
+      waiters.add(self);
     }
   }
-  while (!answer) {
-    sleep->sleep(self.over, until);
+  self.over.store(false);
+  if (self.stand == Stand::served) return Wait::ready;
+  if (at_end_locked()) return Wait::ended;
+  if (point != nullptr && point->requested()) return Wait::interrupted;
+  if (Clock::now() >= until) return Wait::timed_out;
+  return std::nullopt;
+}
+
+Wait Channel::Turn::await(TimePoint until, InterruptPoint* point) {
+  Inside& inside = *channel_.inside_;
+  // An interrupt from now on wakes this thread.
+  const InterruptPoint::Waiting waiting(point, point ? channel_.shared_from_this() : nullptr);
+  for (;;) {
+    {
+      const MutexLock lock(inside.mutex);
+      if (const auto answer = inside.answer_locked(self_, until, point)) return *answer;
+    }
+    self_.sleep->sleep(self_.over, until);
+  }
+}
+
+Channel::Taken Channel::Turn::take() {
+  Inside& inside = *channel_.inside_;
+  Inside::Effects effects;
+  Taken taken;
+  {
     const MutexLock lock(inside.mutex);
-    answer = inside.answer_locked(self, taken, until, point, effects);
+    PYPORT_CHECK(self_.stand == Inside::Stand::served, channel_.number_);
+    inside.waiters.remove(self_);
+    --inside.promised;
+    taken = inside.take_locked(effects);
   }
   inside.carry_out(effects);
-  return *answer;
+  return taken;
+}
+
+void Channel::Turn::leave() {
+  Inside& inside = *channel_.inside_;
+  Inside::Effects effects;
+  {
+    const MutexLock lock(inside.mutex);
+    const bool served = self_.stand == Inside::Stand::served;
+    inside.waiters.remove(self_);
+    if (!served) return;
+    --inside.promised;
+    inside.offer_locked(1, effects);
+  }
+  inside.carry_out(effects);
 }
 
 void Channel::add_waiter(const std::shared_ptr<Notifier>& notifier, std::uint64_t token) {
   Inside& inside = *inside_;
   {
     const MutexLock lock(inside.mutex);
-    if (!inside.has_message_locked() && !inside.over) {
+    if (!inside.has_message_locked() && !inside.at_end_locked()) {
       inside.loop_waits.push_back({notifier, token});
       return;
     }

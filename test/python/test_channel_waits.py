@@ -1,16 +1,27 @@
 """Threads that wait for messages and for room, interrupts, and fork()."""
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import sys
 import threading
+import time
 import unittest
 
 from buffer_case import DEADLINE_S, Sleeper
-from channel_case import byte_channel, channel, put
+from channel_case import byte_channel, channel, put, term
 
 from erlang import ChannelClosed
+
+
+class Stopped(Exception):
+    """What one thread raises in another."""
+
+
+def stop(thread: threading.Thread) -> None:
+    ident = ctypes.c_ulong(thread.ident)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(Stopped))
 
 
 class Waiting(unittest.TestCase):
@@ -113,6 +124,43 @@ class Waiting(unittest.TestCase):
                     sleeper.result()
             self.assertEqual(len(ch._test_sent()), 1)
 
+    def test_a_thread_that_is_stopped_as_its_message_comes_leaves_it(self) -> None:
+        for _ in range(50):
+            ch = channel()
+            sleeper = Sleeper(ch.receive)
+            stop(sleeper)
+            put(ch, "kept")
+            with self.assertRaises(Stopped):
+                sleeper.result()
+            self.assertEqual(ch.try_receive(), "kept")
+
+    def test_a_thread_that_is_stopped_as_its_room_comes_sends_nothing(self) -> None:
+        for _ in range(50):
+            ch = channel(max_size=3)
+            ch.send(1)
+            sleeper = Sleeper(ch.send, 2)
+            stop(sleeper)
+            ch._test_take(3)
+            with self.assertRaises(Stopped):
+                sleeper.result()
+            self.assertTrue(ch.try_send(3))
+            self.assertEqual(ch._test_sent(), [b"\x83a\x01", b"\x83a\x03"])
+
+    def test_a_large_message_is_not_passed_by_small_ones(self) -> None:
+        ch = byte_channel(max_size=10)
+        ch.send_bytes(bytes(10))
+        large = Sleeper(ch.send_bytes, bytes(9), -1)
+        # Room for one byte: refused from the moment in which the large one waits.
+        ch._test_take(1)
+        small, deadline = 0, time.monotonic() + DEADLINE_S
+        with self.assertRaisesRegex(RuntimeError, "busy"):
+            while time.monotonic() < deadline:
+                ch.send_bytes(b"s")
+                small += 1
+                ch._test_take(1 + small)
+        ch._test_take(10 + small)
+        self.assertTrue(large.result())
+
     def test_a_channel_that_is_waited_for_is_kept_alive(self) -> None:
         ch = channel()
         sleeper = Sleeper(ch.receive)
@@ -157,6 +205,75 @@ class Interrupted(unittest.TestCase):
             ch.send(2)
         thread.join(DEADLINE_S)
         self.assertEqual(len(ch._test_sent()), 1)
+
+    def test_an_interrupt_that_comes_together_with_a_message_leaves_it(self) -> None:
+        main = threading.main_thread().ident
+        for _ in range(20):
+            ch, begun = channel(), threading.Event()
+
+            def both(ch=ch, begun=begun) -> None:
+                begun.wait(DEADLINE_S)
+                signal.pthread_kill(main, signal.SIGINT)
+                put(ch, "kept")
+
+            thread = threading.Thread(target=both)
+            thread.start()
+            with self.assertRaises(KeyboardInterrupt):
+                begun.set()
+                ch.receive()
+            thread.join(DEADLINE_S)
+            self.assertEqual(ch.try_receive(), "kept")
+
+    def in_handler(self, work, first, second):
+        """What `work` gives in a handler that runs while this thread does it too, and here.
+
+        `first` comes together with the signal, `second` when the handler is done.
+        """
+        found, begun, handled = [], threading.Event(), threading.Event()
+        main = threading.main_thread().ident
+
+        def handle(*_: object) -> None:
+            found.append(work("handler"))
+            handled.set()
+
+        def drive() -> None:
+            begun.wait(DEADLINE_S)
+            signal.pthread_kill(main, signal.SIGUSR1)
+            first()
+            handled.wait(DEADLINE_S)
+            second()
+
+        before = signal.signal(signal.SIGUSR1, handle)
+        thread = threading.Thread(target=drive)
+        try:
+            thread.start()
+            begun.set()
+            found.append(work("waiter"))
+            thread.join(DEADLINE_S)
+        finally:
+            signal.signal(signal.SIGUSR1, before)
+        return found
+
+    def test_a_signal_handler_may_receive_while_its_thread_waits_to(self) -> None:
+        for _ in range(20):
+            ch = channel()
+            found = self.in_handler(
+                lambda _, ch=ch: ch.receive(DEADLINE_S * 500),
+                lambda ch=ch: put(ch, "first"),
+                lambda ch=ch: put(ch, "second"),
+            )
+            self.assertEqual(found, ["first", "second"])
+
+    def test_a_signal_handler_may_send_while_its_thread_waits_to(self) -> None:
+        for _ in range(20):
+            ch = channel(max_size=13)
+            ch.send("filler")
+            self.in_handler(
+                lambda who, ch=ch: ch.send(who, DEADLINE_S * 500),
+                lambda ch=ch: ch._test_take(12),
+                lambda ch=ch: ch._test_take(25),
+            )
+            self.assertEqual(ch._test_sent(), [term("filler"), term("handler"), term("waiter")])
 
     def test_a_signal_handler_runs_while_a_wait_goes_on(self) -> None:
         ch = channel()

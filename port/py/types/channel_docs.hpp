@@ -13,9 +13,9 @@ inline constexpr const char* kChannel =
     "Iterating gives messages until the channel is closed and its queue empty, `async for` too.\n"
     "`with` closes at the end. bool() is always True.\n\n"
     "What waits lets other threads run; an interrupt (timeout, cancel) ends it with\n"
-    "KeyboardInterrupt, and takes and sends nothing. A message that cannot become Python (a\n"
-    "bitstring, for example) raises TypeError or ValueError where it is received; the next one is\n"
-    "received by the next call.\n\n"
+    "KeyboardInterrupt, and takes and sends nothing, even if what it waits for comes together\n"
+    "with the interrupt. A message that cannot become Python (a bitstring, for example) raises\n"
+    "TypeError or ValueError where it is received; the next one is received by the next call.\n\n"
     "Any thread. Each message goes to one receiver; threads that wait get them in turn. Messages\n"
     "of one sender keep their order. In a child made by fork() all but close() raises OSError.";
 
@@ -58,20 +58,21 @@ inline constexpr const char* kSend =
     "send($self, term, /, timeout_ms=-1)\n--\n\n"
     "Sends a term to Erlang, which takes it with py_channel:recv.\n\n"
     "Waits for room at most `timeout_ms` milliseconds (-1 or None: without limit, 0: not at all);\n"
-    "it does not wait until Erlang has received. Raises TimeoutError (no room), ChannelClosed,\n"
-    "ValueError (larger than the max_size of the channel, or than one message may be), and what\n"
-    "a term that has no form in Erlang raises; nothing is sent then.";
+    "it does not wait until Erlang has received. Threads get room in turn. Raises TimeoutError\n"
+    "(no room), ChannelClosed, ValueError (larger than the max_size of the channel, or than one\n"
+    "message may be), and what a term that has no form in Erlang raises; nothing is sent then.";
 inline constexpr const char* kTrySend =
     "try_send($self, term, /)\n--\n\n"
-    "True when the term was sent, False when there is no room now. Otherwise as send().";
+    "True when the term was sent, False when there is no room now, or others wait for it.\n"
+    "Otherwise as send().";
 inline constexpr const char* kSendBytes =
     "send_bytes($self, data, /, timeout_ms=0)\n--\n\n"
     "Sends bytes, bytearray or memoryview to Erlang, which takes them with "
     "py_byte_channel:recv.\n\n"
     "Returns True. Without `timeout_ms` it does not wait for room, with it at most so many\n"
     "milliseconds (-1 or None: without limit). Raises RuntimeError (\"channel busy\n"
-    "(backpressure)\": no room; \"channel closed\"), TypeError (other types), ValueError (larger\n"
-    "than the max_size of the channel, or than one message may be).";
+    "(backpressure)\": no room, or others wait for it; \"channel closed\"), TypeError (other\n"
+    "types), ValueError (larger than the max_size of the channel, or than one message may be).";
 inline constexpr const char* kClose =
     "close($self, /)\n--\n\n"
     "Closes the channel in both directions. Never raises, and may be called again.\n\n"

@@ -35,17 +35,17 @@ enum class Found { message, nothing, end, error };
 [[nodiscard]] Found await(store::Channel& channel, Taken& taken, TimePoint until)
     PYPORT_REQUIRES(gil) {
   store::Dropped* const dropped = conversions.dropped;
-  const auto wait = [&channel, &taken, dropped](store::InterruptPoint* point,
-                                                TimePoint wake_at,
-                                                const std::shared_ptr<Sleep>& sleep) {
-    // A request that only receives may run for ever: what its messages named is let go of here.
+  // A request that only receives may run for ever: what its messages named is let go of here.
+  const auto forget = [dropped] {
     if (dropped != nullptr && dropped->any()) dropped->forget();
-    return channel.wait(taken, wake_at, point, sleep);
   };
-  const auto slept = block_reading(until, wait);
-  if (!slept) return Found::error;
-  if (*slept == store::Wait::ready) return Found::message;
-  return *slept == store::Wait::ended ? Found::end : Found::nothing;
+  store::Channel::Turn turn(channel, this_sleep());
+  const auto waited = block_in_line(until, turn, forget);
+  if (!waited) return Found::error;
+  if (*waited == store::Wait::ended) return Found::end;
+  if (*waited != store::Wait::ready) return Found::nothing;
+  taken = turn.take();
+  return Found::message;
 }
 
 // Null with an exception, or without one at the end of the channel.

@@ -44,27 +44,23 @@ void give(ChannelObject& object, const Bytes& message) PYPORT_REQUIRES(gil) {
     PYPORT_REQUIRES(gil) {
   store::Channel& channel = *object.channel;
   const std::size_t size = size_of(message);
-  for (;;) {
-    switch (channel.take_room(size)) {
-      case Room::taken:
-        return give(object, message), Sent::yes;
-      case Room::closed:
-        return Sent::closed;
-      case Room::too_large:
-        return refuse_too_large(channel, size);
-      case Room::full:
-        break;
-    }
-    if (patience.at_once) return Sent::full;
-    const auto slept = block_reading(
-        patience.until,
-        [&channel, size](
-            store::InterruptPoint* point, TimePoint wake_at, const std::shared_ptr<Sleep>& sleep) {
-          return channel.wait_for_room(size, wake_at, point, sleep);
-        });
-    if (!slept) return Sent::error;
-    if (*slept == store::Wait::timed_out) return Sent::full;
+  switch (channel.take_room(size)) {
+    case Room::taken:
+      return give(object, message), Sent::yes;
+    case Room::closed:
+      return Sent::closed;
+    case Room::too_large:
+      return refuse_too_large(channel, size);
+    case Room::full:
+      break;
   }
+  if (patience.at_once) return Sent::full;
+  store::Channel::RoomTurn turn(channel, size, this_sleep());
+  const auto waited = block_in_line(patience.until, turn, [] {});
+  if (!waited) return Sent::error;
+  if (*waited == store::Wait::timed_out) return Sent::full;
+  if (*waited == store::Wait::ended || turn.take() == Room::closed) return Sent::closed;
+  return give(object, message), Sent::yes;
 }
 
 [[nodiscard]] Sent send_term(PyObject* self, PyObject* term, const Patience& patience)

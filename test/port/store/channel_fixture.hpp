@@ -69,6 +69,18 @@ inline std::string text_of(const store::Channel::Taken& taken) {
   return std::string(as_chars(taken.bytes));
 }
 
+// A wait for one message, which is taken.
+inline store::Wait receive(store::Channel& channel,
+                           store::Channel::Taken& taken,
+                           TimePoint until,
+                           store::InterruptPoint* point,
+                           const std::shared_ptr<Sleep>& sleep) {
+  store::Channel::Turn turn(channel, sleep);
+  const store::Wait wait = turn.await(until, point);
+  if (wait == store::Wait::ready) taken = turn.take();
+  return wait;
+}
+
 struct ChannelFixture {
   using Wait = store::Wait;
   using Room = store::Channel::Room;
@@ -91,15 +103,16 @@ struct ChannelFixture {
     return channel->ended() ? "(end)" : "(none)";
   }
   Wait wait_until(Taken& taken, TimePoint until, store::InterruptPoint* point = nullptr) {
-    return channel->wait(taken, until, point, std::make_shared<ThreadSleep>(microseconds(0)));
+    return receive(*channel, taken, until, point, sleep);
   }
 
   NotedChannelEvents events;
   store::ChannelBudget budget;
   std::shared_ptr<store::Channel> channel;
+  const std::shared_ptr<Sleep> sleep = std::make_shared<ThreadSleep>(microseconds(0));
 };
 
-// A thread in wait().
+// A thread that waits for a message.
 class Receiving {
  public:
   explicit Receiving(const std::shared_ptr<store::Channel>& channel,
@@ -108,7 +121,7 @@ class Receiving {
       : thread_([this, channel, point, until] {
           const auto sleep = std::make_shared<ThreadSleep>(microseconds(0));
           store::Channel::Taken taken;
-          result_ = channel->wait(taken, until, point, sleep);
+          result_ = receive(*channel, taken, until, point, sleep);
           if (result_ == store::Wait::ready) message_ = text_of(taken);
         }) {}
   store::Wait join() {

@@ -4,12 +4,13 @@
 namespace {
 
 using namespace pyport;  // NOLINT(google-build-using-namespace) -- a test
+using store::Channel;
 using store::Wait;
 using test::ChannelFixture;
 using test::Noted;
 using Room = store::Channel::Room;
 
-// A thread in wait_for_room().
+// A thread that waits for room, and takes it.
 class AwaitingRoom {
  public:
   AwaitingRoom(const std::shared_ptr<store::Channel>& channel,
@@ -17,7 +18,9 @@ class AwaitingRoom {
                store::InterruptPoint* point = nullptr)
       : thread_([this, channel, size, point] {
           const auto sleep = std::make_shared<ThreadSleep>(microseconds(0));
-          result_ = channel->wait_for_room(size, kNever, point, sleep);
+          Channel::RoomTurn turn(*channel, size, sleep);
+          result_ = turn.await(kNever, point);
+          if (result_ == Wait::ready) CHECK(turn.take() == Room::taken);
         }) {}
   Wait join() {
     thread_.join();
@@ -91,7 +94,8 @@ TEST_CASE("room: a thread that waits asks, and goes on when there is room for it
   f.channel->credit(4);
   f.channel->credit(5);
   CHECK(waits.join() == Wait::ready);
-  CHECK(f.channel->take_room(5) == Room::taken);
+  CHECK(f.channel->status().outgoing == 15);
+  CHECK(f.channel->take_room(1) == Room::full);
 }
 
 TEST_CASE("room: a thread that waits for the budget goes on when another channel is read") {
@@ -111,13 +115,92 @@ TEST_CASE("room: a close, an interrupt and a deadline end the wait") {
   AwaitingRoom interrupted(f.channel, 1, &point);
   point.request();
   CHECK(interrupted.join() == Wait::interrupted);
-  const auto sleep = std::make_shared<ThreadSleep>(microseconds(0));
-  CHECK(f.channel->wait_for_room(1, Clock::now() + milliseconds(1), nullptr, sleep) ==
-        Wait::timed_out);
+  Channel::RoomTurn late(*f.channel, 1, f.sleep);
+  CHECK(late.await(Clock::now() + milliseconds(1), nullptr) == Wait::timed_out);
   AwaitingRoom closed(f.channel, 1);
   f.channel->close();
   CHECK(closed.join() == Wait::ended);
-  CHECK(f.channel->wait_for_room(1, kNever, nullptr, sleep) == Wait::ended);
+  CHECK(late.await(kNever, nullptr) == Wait::ended);
+}
+
+TEST_CASE("room: while a large message waits a small one that comes later gets none") {
+  ChannelFixture f(10);
+  REQUIRE(f.channel->take_room(10) == Room::taken);
+  Channel::RoomTurn large(*f.channel, 8, f.sleep);
+  CHECK(large.await(Clock::now(), nullptr) == Wait::timed_out);
+  f.channel->credit(4);
+  CHECK(f.channel->take_room(1) == Room::full);
+  CHECK(f.channel->take_room(0) == Room::full);
+  f.channel->credit(9);
+  CHECK(f.channel->take_room(1) == Room::taken);  // beside what is reserved
+  CHECK(f.channel->take_room(1) == Room::full);
+  CHECK(large.await(kNever, nullptr) == Wait::ready);
+  CHECK(large.take() == Room::taken);
+  CHECK(f.channel->status().outgoing == 19);
+}
+
+TEST_CASE("room: those that wait are served in turn, as many as fit") {
+  ChannelFixture f(10);
+  REQUIRE(f.channel->take_room(10) == Room::taken);
+  Channel::RoomTurn first(*f.channel, 2, f.sleep);
+  Channel::RoomTurn second(*f.channel, 8, f.sleep);
+  Channel::RoomTurn third(*f.channel, 1, f.sleep);
+  for (Channel::RoomTurn* const turn : {&first, &second, &third})
+    CHECK(turn->await(Clock::now(), nullptr) == Wait::timed_out);
+  f.channel->credit(9);
+  CHECK(first.await(Clock::now(), nullptr) == Wait::ready);
+  CHECK(second.await(Clock::now(), nullptr) == Wait::timed_out);
+  CHECK(third.await(Clock::now(), nullptr) == Wait::timed_out);
+  // Who leaves lets the next one go on at once: reserved or still in line.
+  SUBCASE("the one in the way") {
+    second.leave();
+  }
+  SUBCASE("the one that was served") {
+    f.channel->credit(10);
+    first.leave();
+    CHECK(second.await(Clock::now(), nullptr) == Wait::ready);
+  }
+  CHECK(third.await(Clock::now(), nullptr) == Wait::ready);
+}
+
+TEST_CASE("room: what was reserved and is not used is free again, of the budget too") {
+  ChannelFixture f(0, 100);
+  const auto other = f.make(0, 8);
+  REQUIRE(f.channel->take_room(100) == Room::taken);
+  Channel::RoomTurn waits(*other, 60, f.sleep);
+  CHECK(waits.await(Clock::now(), nullptr) == Wait::timed_out);
+  f.channel->credit(100);
+  CHECK(f.budget.outgoing().memory_bytes() == 60);
+  CHECK(f.channel->take_room(41) == Room::full);
+  waits.leave();
+  CHECK(f.budget.outgoing().memory_bytes() == 0);
+  CHECK(f.channel->take_room(100) == Room::taken);
+}
+
+TEST_CASE("room: a small message behind a large one that gives up gets what the budget has") {
+  ChannelFixture f(0, 100);
+  const auto other = f.make(0, 8);
+  REQUIRE(f.channel->take_room(90) == Room::taken);
+  Channel::RoomTurn large(*other, 80, f.sleep);
+  Channel::RoomTurn small(*other, 20, f.sleep);
+  CHECK(large.await(Clock::now(), nullptr) == Wait::timed_out);
+  CHECK(small.await(Clock::now(), nullptr) == Wait::timed_out);
+  large.leave();
+  f.channel->credit(10);
+  CHECK(small.await(Clock::now(), nullptr) == Wait::ready);
+}
+
+TEST_CASE("room: a close between the turn and its use sends nothing, and keeps no room") {
+  ChannelFixture f(10);
+  {
+    Channel::RoomTurn turn(*f.channel, 5, f.sleep);
+    CHECK(turn.await(kNever, nullptr) == Wait::ready);
+    f.channel->close();
+    CHECK(f.events.take() == Noted{"closed by python"});
+    CHECK(turn.take() == Room::closed);
+  }
+  CHECK(f.channel->status().outgoing == 0);
+  CHECK(f.budget.outgoing().memory_bytes() == 0);
 }
 
 }  // namespace

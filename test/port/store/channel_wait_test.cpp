@@ -8,6 +8,7 @@
 namespace {
 
 using namespace pyport;  // NOLINT(google-build-using-namespace) -- a test
+using store::Channel;
 using store::InterruptPoint;
 using store::kTotalNone;
 using store::Notifier;
@@ -63,7 +64,7 @@ TEST_CASE("receive: threads are served in the order in which they came") {
     sleeps.push_back(std::make_shared<ToldSleep>());
     threads.emplace_back([&f, &got, i, sleep = sleeps.back()] {
       ChannelFixture::Taken taken;
-      if (f.channel->wait(taken, kNever, nullptr, sleep) == Wait::ready)
+      if (test::receive(*f.channel, taken, kNever, nullptr, sleep) == Wait::ready)
         got[i] = test::text_of(taken);
     });
     sleeps.back()->await();
@@ -78,42 +79,85 @@ TEST_CASE("receive: threads are served in the order in which they came") {
 
 TEST_CASE("receive: a message that is promised to a thread is not taken by one that comes later") {
   ChannelFixture f;
-  // Its thread stays where it is until the test lets it look.
-  class HeldSleep final : public Sleep {
-   public:
-    void sleep(const std::atomic<bool>&, TimePoint) override {
-      asleep.store(true);
-      asleep.notify_all();
-      go.wait(false);
-    }
-    void wake() noexcept override {}
-    std::atomic<bool> asleep{false};
-    std::atomic<bool> go{false};
-  };
-  const auto sleep = std::make_shared<HeldSleep>();
-  Wait result{};
-  ChannelFixture::Taken taken;
-  std::thread thread([&f, &result, &taken, sleep] {
-    result = f.channel->wait(taken, Clock::now(), nullptr, sleep);
-  });
-  thread.join();
-  CHECK(result == Wait::timed_out);  // without sleeping
-  thread = std::thread([&f, &result, &taken, sleep] {
-    result = f.channel->wait(taken, Clock::now() + milliseconds(5), nullptr, sleep);
-  });
-  sleep->asleep.wait(false);
-  f.put({"promised"});
-  f.channel->end(kTotalNone);
-  CHECK(f.take() == "(end)");
+  Channel::Turn turn(*f.channel, f.sleep);
+  CHECK(turn.await(Clock::now(), nullptr) == Wait::timed_out);
+  f.put({"promised", "other"});
+  CHECK(f.take() == "promised");
+  CHECK(f.take() == "(none)");
   // Past its deadline it still takes what it was promised.
-  ChannelFixture other;
-  ChannelFixture::Taken none;
-  CHECK(other.wait_until(none, Clock::now() + milliseconds(6)) == Wait::timed_out);
-  sleep->go.store(true);
-  sleep->go.notify_all();
-  thread.join();
-  CHECK(result == Wait::ready);
-  CHECK(test::text_of(taken) == "promised");
+  CHECK(turn.await(Clock::now(), nullptr) == Wait::ready);
+  CHECK(test::text_of(turn.take()) == "other");
+}
+
+TEST_CASE("receive: a place in line is kept over time-outs and interrupts") {
+  ChannelFixture f;
+  InterruptPoint point;
+  point.request();
+  Channel::Turn first(*f.channel, f.sleep);
+  Channel::Turn second(*f.channel, f.sleep);
+  CHECK(first.await(Clock::now(), nullptr) == Wait::timed_out);
+  CHECK(second.await(Clock::now(), nullptr) == Wait::timed_out);
+  CHECK(first.await(Clock::now(), nullptr) == Wait::timed_out);
+  CHECK(first.await(kNever, &point) == Wait::interrupted);
+  f.put({"a"});
+  CHECK(second.await(Clock::now(), nullptr) == Wait::timed_out);
+  CHECK(first.await(Clock::now(), nullptr) == Wait::ready);
+}
+
+TEST_CASE("receive: what is promised and not taken goes to the next in line, in its order") {
+  ChannelFixture f;
+  Channel::Turn first(*f.channel, f.sleep);
+  Channel::Turn second(*f.channel, f.sleep);
+  CHECK(first.await(Clock::now(), nullptr) == Wait::timed_out);
+  CHECK(second.await(Clock::now(), nullptr) == Wait::timed_out);
+  f.put({"a"});
+  CHECK(first.await(kNever, nullptr) == Wait::ready);
+  first.leave();
+  first.leave();  // it has nothing any more
+  CHECK(second.await(Clock::now(), nullptr) == Wait::ready);
+  f.put({"b"});
+  CHECK(test::text_of(second.take()) == "a");
+  {
+    Channel::Turn third(*f.channel, f.sleep);
+    CHECK(third.await(kNever, nullptr) == Wait::ready);
+    CHECK(f.take() == "(none)");
+  }
+  CHECK(f.take() == "b");
+}
+
+TEST_CASE("receive: who leaves the line is not served, and begins at its back") {
+  ChannelFixture f;
+  Channel::Turn first(*f.channel, f.sleep);
+  Channel::Turn second(*f.channel, f.sleep);
+  CHECK(first.await(Clock::now(), nullptr) == Wait::timed_out);
+  CHECK(second.await(Clock::now(), nullptr) == Wait::timed_out);
+  first.leave();
+  CHECK(first.await(Clock::now(), nullptr) == Wait::timed_out);
+  f.put({"a"});
+  CHECK(first.await(Clock::now(), nullptr) == Wait::timed_out);
+  CHECK(second.await(Clock::now(), nullptr) == Wait::ready);
+}
+
+TEST_CASE("receive: the end is told when the last message was taken, not when it is promised") {
+  ChannelFixture f;
+  Channel::Turn first(*f.channel, f.sleep);
+  CHECK(first.await(Clock::now(), nullptr) == Wait::timed_out);
+  Channel::Turn second(*f.channel, f.sleep);
+  CHECK(second.await(Clock::now(), nullptr) == Wait::timed_out);
+  f.put({"a"});
+  f.channel->end(kTotalNone);
+  CHECK(second.await(Clock::now(), nullptr) == Wait::timed_out);
+  CHECK(f.take() == "(none)");
+  SUBCASE("it is taken") {
+    CHECK(test::text_of(first.take()) == "a");
+    CHECK(second.await(kNever, nullptr) == Wait::ended);
+  }
+  SUBCASE("it is given back") {
+    first.leave();
+    CHECK(second.await(Clock::now(), nullptr) == Wait::ready);
+    CHECK(test::text_of(second.take()) == "a");
+  }
+  CHECK(f.take() == "(end)");
 }
 
 TEST_CASE("receive: an interrupt ends the wait of its thread, and no message is lost") {
@@ -189,6 +233,20 @@ TEST_CASE("loop: a wait that is forgotten is not told, one that was told says so
   CHECK(loop.take().empty());
 }
 
+TEST_CASE("loop: a message that a thread was promised and has not taken is told") {
+  ChannelFixture f;
+  Loop loop;
+  Channel::Turn turn(*f.channel, f.sleep);
+  CHECK(turn.await(Clock::now(), nullptr) == Wait::timed_out);
+  f.put({"a"});
+  f.channel->end(kTotalNone);
+  f.channel->add_waiter(loop.notifier, 1);
+  CHECK(loop.take().empty());
+  turn.leave();
+  CHECK(loop.take() == Tokens{1});
+  CHECK(f.take() == "a");
+}
+
 TEST_CASE("loop: the end is told to all that wait, and to who asks later") {
   ChannelFixture f;
   Loop loop;
@@ -222,7 +280,7 @@ struct Crowd {
       ChannelFixture::Taken taken;
       const TimePoint until = index % 2 == 0 ? kNever : Clock::now() + microseconds(50);
       const Wait wait =
-          f.channel->wait(taken, until, &points[static_cast<std::size_t>(index)], sleep);
+          test::receive(*f.channel, taken, until, &points[static_cast<std::size_t>(index)], sleep);
       if (wait == Wait::ended) return;
       points[static_cast<std::size_t>(index)].clear();
       if (wait != Wait::ready) continue;
