@@ -139,7 +139,8 @@ put_on(Lane, Data, Bytes, Place, Cells) ->
 -spec put_flagged(link | lane, iodata(), pos_integer(), place(), buffer()) ->
           result().
 put_flagged(Lane, Data, Bytes, {Link, _} = Place, Cells) ->
-    Flag = pyport_writers:enter(Link, pyport_cells:number(Cells)),
+    Flag = pyport_writers:enter(Link, buffer,
+                                pyport_cells:number(Cells), Bytes),
     Credit = pyport_cells:credit(Cells),
     Result = case pyport_cells:reserve(Cells, Bytes, Credit) of
                  {ok, Position} ->

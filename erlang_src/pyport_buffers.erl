@@ -12,7 +12,7 @@
 %% is on: an end must not overtake the content before it.
 -module(pyport_buffers).
 
--export([new/3, command/1, event/2, down/1, gone/0, answer_waiters/1]).
+-export([new/3, command/1, event/2, down/2, gone/0, answer_waiters/1]).
 
 -export_type([command/0, event/0]).
 
@@ -175,10 +175,10 @@ forget(Number, {_, Owner, Waiters}) ->
 
 %% @doc A process died. Its buffers are dropped; one that it was writing to
 %% ends torn, whoever owns it, because the rest of that write will not come.
--spec down(pid()) -> [effect()].
-down(Pid) ->
+-spec down(pid(), pyport_writers:left()) -> [effect()].
+down(Pid, Left) ->
     _ = erase({waiter, Pid}),
-    Torn = [Number || Number <- [pyport_writers:down(Pid)], Number =/= none],
+    Torn = [Number || {buffer, Number, _} <- [Left]],
     Owned = pyport_owners:owned(buffers, Pid),
     lists:append([drop(Each, Pid) || Each <- lists:usort(Torn ++ Owned)]).
 

@@ -51,7 +51,6 @@
 -define(PACKET_BYTES, 14).
 %% No packet is smaller than this may be.
 -define(FRAME_BYTES_MIN, (4096 - ?PACKET_BYTES)).
--define(PATIENCE_MS, 100).
 
 %% sending
 
@@ -156,7 +155,8 @@ run({send, Message, Timeout}, Cells, Kind) ->
         Max when Max > 0, Bytes > Max ->
             {error, {too_large, Bytes, Max}};
         _ ->
-            put_in_time(Cells, Kind, Message, Bytes, deadline(Timeout))
+            put_in_time(Cells, Kind, Message, Bytes,
+                        pyport_channel_room:deadline(Timeout))
     end;
 run({give_away, Caller, New}, Cells, _) ->
     give(Cells, Caller, New);
@@ -209,7 +209,8 @@ admitted({_, _, _, _, Link, Casts, _} = Target, Message, Bytes) ->
     case pyport_lanes:gate(Casts) of
         0 -> place(Target, Message, Bytes);
         2 -> behind(pyport_lane:barrier(Link), Target, Message, Bytes);
-        _ -> under_pressure(Target)
+        Gate when Gate < 4 -> under_pressure(Target);
+        _ -> {error, closed} %% the link was killed
     end.
 
 -spec under_pressure(target()) -> busy | {error, closed}.
@@ -225,8 +226,8 @@ under_pressure({Cells, _, _, _, _, _, _}) ->
 behind(ok, Target, Message, Bytes) -> place(Target, Message, Bytes);
 behind({error, _}, _, _, _) -> {error, closed}.
 
-%% What can take long is done before the place is taken: who dies after that
-%% leaves a hole.
+%% What can take long is done before the place is taken, or under the flag of
+%% {@link pyport_writers}: who dies after that leaves a hole.
 -spec place(target(), iodata(), non_neg_integer()) ->
           ok | busy | {error, closed}.
 place({Cells, _, Max, Number, Link, _, Socket} = Target, Message, Bytes) ->
@@ -240,12 +241,12 @@ place({Cells, _, Max, Number, Link, _, Socket} = Target, Message, Bytes) ->
                     refused(Refused, Target)
             end;
         lane ->
-            ok = pyport_channel_cells:start_sending(Cells),
+            Flag = pyport_writers:enter(Link, channel, Number, Bytes),
             Result = case pyport_channel_cells:reserve(Cells, Bytes, Max) of
                          ok -> on_lane(Target, Message);
                          Refused -> refused(Refused, Target)
                      end,
-            ok = pyport_channel_cells:end_sending(Cells),
+            ok = pyport_writers:leave(Flag),
             Result;
         {error, _} ->
             {error, closed}
@@ -272,62 +273,22 @@ refused(busy, {Cells, _, _, Number, Link, _, _}) ->
 
 %% waiting for room
 
--type deadline() :: infinity | integer().
-
 -spec put_in_time(channel(), kind(), iodata(), non_neg_integer(),
-                  deadline()) ->
+                  pyport_channel_room:deadline()) ->
           ok | {error, closed | timeout
                      | {too_large, pos_integer(), pos_integer()}}.
 put_in_time(Cells, Kind, Message, Bytes, Deadline) ->
     case target(Cells, Kind) of
         gone ->
             {error, closed};
-        {_, _, _, _, Link, _, _} = Target ->
-            case put_in(Target, Message, Bytes) of
-                busy ->
-                    case await_room(Link, Cells, Bytes, Deadline) of
-                        look -> put_in_time(Cells, Kind, Message, Bytes,
-                                            Deadline);
-                        {error, _} = Error -> Error
-                    end;
-                Result ->
-                    Result
+        {_, _, _, Number, Link, _, _} = Target ->
+            Put = fun() -> put_in(Target, Message, Bytes) end,
+            case Put() of
+                busy -> pyport_channel_room:await(Link, Number, Bytes,
+                                                  Deadline, Put);
+                Result -> Result
             end
     end.
-
--spec await_room(pid(), channel(), non_neg_integer(), deadline()) ->
-          look | {error, closed | timeout}.
-await_room(Link, Cells, Bytes, Deadline) ->
-    Number = pyport_channel_cells:number(Cells),
-    Reply = monitor(process, Link, [{alias, reply_demonitor}]),
-    Link ! {channel, {room, Number, {self(), Reply, Bytes}}},
-    awake(Reply, Link, Number, Deadline).
-
-%% The program is told again and again that somebody waits: a reader that
-%% still read when it was told last may stand still now.
--spec awake(reference(), pid(), pos_integer(), deadline()) ->
-          look | {error, closed | timeout}.
-awake(Reply, Link, Number, Deadline) ->
-    Left = pyport_channel_recv:left(Deadline),
-    receive
-        {Reply, look} -> look;
-        {'DOWN', Reply, process, _, _} -> {error, closed}
-    after min(Left, ?PATIENCE_MS) ->
-        case Left > ?PATIENCE_MS of
-            true ->
-                Link ! {channel, {ask, Number}},
-                awake(Reply, Link, Number, Deadline);
-            false ->
-                true = demonitor(Reply, [flush]),
-                receive {Reply, look} -> ok after 0 -> ok end,
-                Link ! {channel, {leave, Number, self()}},
-                {error, timeout}
-        end
-    end.
-
--spec deadline(timeout()) -> deadline().
-deadline(infinity) -> infinity;
-deadline(Ms) -> now_ms() + Ms.
 
 -spec now_ms() -> integer().
 now_ms() -> erlang:monotonic_time(millisecond).
@@ -341,20 +302,17 @@ close(Channel, Kind) ->
         Result -> Result
     end.
 
-%% Only the first who closes says so.
+%% The link is told first: whoever is killed in between leaves nothing half
+%% done.
 -spec close(channel()) -> ok.
 close(Cells) ->
-    case pyport_channel_cells:close_sending(Cells) of
-        {ok, Total} ->
-            case pyport_lanes:find(pyport_channel_cells:key(Cells)) of
-                {Link, _} ->
-                    Number = pyport_channel_cells:number(Cells),
-                    Link ! {channel, {closed, Number, Total}},
-                    ok;
-                gone ->
-                    ok
-            end;
-        closed ->
+    case pyport_lanes:find(pyport_channel_cells:key(Cells)) of
+        {Link, _} ->
+            Number = pyport_channel_cells:number(Cells),
+            Link ! {channel, {close, Number}},
+            _ = pyport_channel_cells:close_sending(Cells),
+            ok;
+        gone ->
             ok
     end.
 

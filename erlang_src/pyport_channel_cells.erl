@@ -11,16 +11,15 @@
 %% `claimed'; `received' is the size of what was claimed, `told' what the
 %% program knows of it.
 %%
-%% Who writes: `sent', `empty', `asked', `lane' and `sending' any sender;
-%% `claimed', `received' and `told' receivers and the link; `taken',
-%% `arrived', `wanted' and `ended' the link.
+%% Who writes: `sent', `empty', `asked' and `lane' any sender; `claimed',
+%% `received' and `told' receivers and the link; `taken', `arrived', `wanted'
+%% and `ended' the link, which also gives places of `sent' back.
 -module(pyport_channel_cells).
 
 -export([new/2, name/3, kind/1, number/1, key/1, bytes_max/1]).
 -export([reserve/3, close_sending/1, is_closed/1, set_taken/2, room/1]).
 -export([sent/1, may_ask/2]).
--export([is_on_lane/1, set_on_lane/1, start_sending/1, end_sending/1,
-         is_any_sending/1]).
+-export([give_back/2, is_on_lane/1, set_on_lane/1]).
 -export([arrive/2, arrived/1, claimed/1, claim/2, claim_next/1, cut_off/1]).
 -export([receive_bytes/2, untold/1, set_told/2, is_step/2]).
 -export([is_wanted/1, set_wanted/2, is_ended/1, set_ended/1]).
@@ -40,14 +39,13 @@
 -define(LANE, 8).
 %% Where pyport_cells has its own: a channel is no buffer.
 -define(MARK, 9).
--define(SENDING, 10).
--define(ARRIVED, 11).
--define(CLAIMED, 12).
--define(RECEIVED, 13).
--define(TOLD, 14).
--define(WANTED, 15).
--define(ENDED, 16).
--define(CELLS, 16).
+-define(ARRIVED, 10).
+-define(CLAIMED, 11).
+-define(RECEIVED, 12).
+-define(TOLD, 13).
+-define(WANTED, 14).
+-define(ENDED, 15).
+-define(CELLS, 15).
 -define(TERMS, 16#70797063680000).
 -define(BYTES, 16#70797063680001).
 %% Far from every sum, and still a small integer.
@@ -101,23 +99,25 @@ bytes_max(Cells) -> atomics:get(Cells, ?MAX).
 %% exactly.
 -spec reserve(handle(), non_neg_integer(), Max :: non_neg_integer()) ->
           ok | busy | closed.
-reserve(Cells, 0, Max) ->
-    reserve_empty(Cells, Max);
+reserve(Cells, 0, _) ->
+    reserve_empty(Cells);
 reserve(Cells, Bytes, 0) ->
     case atomics:add_get(Cells, ?SENT, Bytes) of
-        Sent when Sent > 0 -> ok;
-        _ -> closed
+        Sent when Sent > 0 ->
+            ok;
+        _ ->
+            ok = atomics:sub(Cells, ?SENT, Bytes), %% it counts for the total
+            closed
     end;
 reserve(Cells, Bytes, Max) ->
     reserve(Cells, Bytes, Bytes, Max, atomics:get(Cells, ?SENT)).
 
 %% An empty message needs no room, but counts for the total.
--spec reserve_empty(handle(), non_neg_integer()) -> ok | closed.
-reserve_empty(Cells, Max) ->
-    case reserve(Cells, 0, 1, Max, atomics:get(Cells, ?SENT)) of
+-spec reserve_empty(handle()) -> ok | closed.
+reserve_empty(Cells) ->
+    case reserve(Cells, 0, 1, 0, atomics:get(Cells, ?SENT)) of
         ok -> atomics:add(Cells, ?EMPTY, 1);
-        closed -> closed;
-        busy -> reserve_empty(Cells, Max) %% until the others are counted
+        closed -> closed
     end.
 
 %% `empty' is read first: a place is in `sent' before it is there.
@@ -138,27 +138,26 @@ reserve(Cells, Bytes, Weight, Max, Sent) ->
             end
     end.
 
-%% @doc Nobody gets a place from here on. What was sent weighs so much; the
-%% first who closes is told.
--spec close_sending(handle()) -> {ok, Total :: non_neg_integer()} | closed.
+%% @doc Nobody gets a place from here on. What was sent weighs so much; if it
+%% was closed before, some may be in it that are being refused just now.
+-spec close_sending(handle()) -> Total :: non_neg_integer().
 close_sending(Cells) ->
     close_sending(Cells, atomics:get(Cells, ?SENT)).
 
--spec close_sending(handle(), integer()) ->
-          {ok, Total :: non_neg_integer()} | closed.
+-spec close_sending(handle(), integer()) -> non_neg_integer().
 close_sending(_, Sent) when Sent < 0 ->
-    closed;
+    Sent + ?CLOSED;
 close_sending(Cells, Sent) ->
     case atomics:compare_exchange(Cells, ?SENT, Sent, Sent - ?CLOSED) of
-        ok -> {ok, Sent};
+        ok -> Sent;
         Others -> close_sending(Cells, Others)
     end.
 
 -spec is_closed(handle()) -> boolean().
 is_closed(Cells) -> atomics:get(Cells, ?SENT) < 0.
 
-%% @doc The size of all messages that were sent. For a closed channel it may
-%% count some that were refused.
+%% @doc The size of all messages that were sent. For a closed channel some may
+%% be in it that are being refused just now.
 -spec sent(handle()) -> non_neg_integer().
 sent(Cells) ->
     Empty = atomics:get(Cells, ?EMPTY),
@@ -166,6 +165,11 @@ sent(Cells) ->
         Sent when Sent < 0 -> Sent + ?CLOSED - Empty;
         Sent -> Sent - Empty
     end.
+
+%% @doc The place of so many bytes is free again: they were not sent and never
+%% will be.
+-spec give_back(handle(), non_neg_integer()) -> ok.
+give_back(Cells, Bytes) -> atomics:sub(Cells, ?SENT, Bytes).
 
 %% @doc REQUIRES: called by the link.
 -spec set_taken(handle(), non_neg_integer()) -> ok.
@@ -194,17 +198,6 @@ is_on_lane(Cells) -> atomics:get(Cells, ?LANE) =:= 1.
 %% @doc The program knows the channel: the bulk lane may be used for it.
 -spec set_on_lane(handle()) -> ok.
 set_on_lane(Cells) -> atomics:put(Cells, ?LANE, 1).
-
-%% @doc Somebody is about to send on the bulk lane, which can take long.
--spec start_sending(handle()) -> ok.
-start_sending(Cells) -> atomics:add(Cells, ?SENDING, 1).
-
--spec end_sending(handle()) -> ok.
-end_sending(Cells) -> atomics:sub(Cells, ?SENDING, 1).
-
-%% @doc One who was killed on the way is counted for ever.
--spec is_any_sending(handle()) -> boolean().
-is_any_sending(Cells) -> atomics:get(Cells, ?SENDING) > 0.
 
 %% to Erlang
 

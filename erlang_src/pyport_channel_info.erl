@@ -20,10 +20,11 @@
 -spec of_owned(pid() | undefined, pyport_channel_cells:handle()) -> info().
 of_owned(Owner, Cells) ->
     {Messages, Size} = queued(Cells),
+    IsGone = pyport_lanes:find(pyport_channel_cells:key(Cells)) =:= gone,
     #{size => Size,
       messages => Messages,
       max_size => pyport_channel_cells:bytes_max(Cells),
-      closed => pyport_channel_cells:is_closed(Cells),
+      closed => IsGone orelse pyport_channel_cells:is_closed(Cells),
       incoming => max(0, pyport_channel_cells:arrived(Cells)
                              - pyport_channel_cells:claimed(Cells)),
       owner => Owner}.

@@ -61,8 +61,13 @@ try_receive(Cells, Kind) ->
     IsEnded = pyport_channel_cells:is_ended(Cells),
     case take(Cells) of
         {ok, Message} -> decode(Kind, Message);
-        none when IsEnded -> {error, closed};
-        none -> {error, empty}
+        none when IsEnded ->
+            {error, closed};
+        none ->
+            case pyport_lanes:find(pyport_channel_cells:key(Cells)) of
+                gone -> {error, closed};
+                _ -> {error, empty}
+            end
     end.
 
 %% @doc The same for a process that may be on another node.
@@ -98,10 +103,10 @@ take_or_wait(Cells, Kind, Deadline, Monitor) ->
 wait(Cells, Kind, Deadline, Monitor) ->
     case {left(Deadline),
           pyport_lanes:find(pyport_channel_cells:key(Cells))} of
-        {0, _} ->
-            {error, timeout};
         {_, gone} ->
             {error, closed};
+        {0, _} ->
+            {error, timeout};
         {Left, {Link, _}} ->
             Number = pyport_channel_cells:number(Cells),
             Reply = monitor(process, Link, [{alias, reply_demonitor}]),
@@ -150,10 +155,18 @@ find(Cells, Index) ->
                     Rest = skip(Index - First, Content),
                     claim({Cells, First, Index, First + Count, Rest});
                 none ->
-                    find(Cells, pyport_channel_cells:claimed(Cells))
+                    find_again(Cells, Key)
             end;
         false ->
             none
+    end.
+
+%% Others took it meanwhile, unless it went with a link that was killed.
+-spec find_again(channel(), pyport_lanes:key()) -> {ok, binary()} | none.
+find_again(Cells, Key) ->
+    case pyport_lanes:find(Key) of
+        gone -> none;
+        _ -> find(Cells, pyport_channel_cells:claimed(Cells))
     end.
 
 -spec skip(non_neg_integer(), pyport_channel_segments:content()) ->
@@ -187,16 +200,27 @@ claimed({Cells, First, End, End, _}, Sum) ->
     IsTime = pyport_channel_cells:is_step(Cells, Sum)
         orelse pyport_channel_cells:is_wanted(Cells)
         orelse pyport_channel_cells:is_ended(Cells),
-    case IsTime andalso pyport_lanes:find(Key) of
-        {Link, _} ->
-            Link ! {channel, {taken, Number}},
-            ok;
-        _ ->
-            ok
+    case IsTime of
+        true -> tell_taken(Cells);
+        false -> ok
     end;
-claimed(Position, _) ->
+claimed({Cells, _, _, _, _} = Position, Sum) ->
     _ = put(?POSITION, Position),
-    ok.
+    case pyport_channel_cells:is_wanted(Cells)
+         andalso pyport_channel_cells:is_step(Cells, Sum) of
+        true -> tell_taken(Cells);
+        false -> ok
+    end.
+
+-spec tell_taken(channel()) -> ok.
+tell_taken(Cells) ->
+    case pyport_lanes:find(pyport_channel_cells:key(Cells)) of
+        {Link, _} ->
+            Link ! {channel, {taken, pyport_channel_cells:number(Cells)}},
+            ok;
+        gone ->
+            ok
+    end.
 
 -spec decode(kind(), binary()) -> received().
 decode(bytes, Message) ->

@@ -11,7 +11,7 @@
 %% can be faster. Whoever waits for room is told to look again.
 -module(pyport_channels).
 
--export([new/3, command/1, event/2, arrived/2, pressure/1, down/1, gone/1]).
+-export([new/3, command/1, event/2, arrived/2, pressure/1, down/2, gone/1]).
 -export([floor/0]).
 
 -export_type([command/0]).
@@ -23,13 +23,16 @@
 -type channel_number() :: pos_integer().
 %% Whoever waits gets `{Reply, Answer}'.
 -type command() ::
-        {closed, channel_number(), Total :: non_neg_integer()}
-      | {closed_long, channel_number(), Times :: non_neg_integer()}
+        {close, channel_number()}
+      | {closed_long, channel_number()}
+      | {nothing_more, channel_number()}
+      | {counted, channel_number(), Bytes :: non_neg_integer(),
+         Held :: pos_integer()}
       | {ask, channel_number()}
       | {room, channel_number(), sender()}
       | {next, channel_number(), receiver()}
-      | {cancel, channel_number(), receiver()}
-      | {leave, channel_number(), pid()}
+      | {cancel, channel_number(), {pid(), Reply :: reference()}}
+      | {done, channel_number(), pid()}
       | {taken, channel_number()}
       | {give, channel_number(), Reply :: reference(), Caller :: pid(),
          NewOwner :: pid()}
@@ -38,11 +41,6 @@
 -type sender() :: pyport_channel_entry:sender().
 -type receiver() :: pyport_channel_entry:receiver().
 -type effect() :: pyport_objects:effect().
-
-%% How long what was sent before the end may still be on its way.
--define(END_MS, 1000).
-%% As often as that, if somebody is seen sending.
--define(ENDS_MAX, 60).
 
 %% @doc Names a new channel, unless there are too many.
 -spec new(pyport_object:new(), pyport_lanes:key(), pos_integer()) ->
@@ -80,7 +78,8 @@ command(Command) ->
 -spec unknown(command()) -> [].
 unknown({room, _, {_, Reply, _}}) -> tell(Reply, look);
 unknown({next, _, {_, Reply}}) -> tell(Reply, look);
-unknown({cancel, _, {_, Reply}}) -> tell(Reply, cancelled);
+unknown({cancel, _, {Pid, Reply}}) -> cancelled(Pid, Reply);
+unknown({done, _, Pid}) -> left(Pid);
 unknown({give, _, Reply, _, _}) -> tell(Reply, {error, closed});
 unknown({owner, _, Reply}) -> tell(Reply, undefined);
 unknown(_) -> [].
@@ -91,23 +90,26 @@ tell(Reply, Answer) ->
     [].
 
 -spec command(command(), channel()) -> [effect()].
-command({closed, Number, Total}, Channel) ->
-    closed(Number, Total, Channel);
-command({closed_long, Number, Times}, Channel) ->
-    closed_long(Number, Times, Channel);
+command({close, Number}, Channel) ->
+    pyport_channel_ends:close(Number, Channel);
+command({closed_long, Number}, Channel) ->
+    pyport_channel_ends:closed_long(Number, Channel);
+command({nothing_more, Number}, Channel) ->
+    [message(channel_close, Number, none)
+     || not pyport_channel_entry:is_forgotten(Channel)];
+command({counted, Number, Bytes, Held}, Channel) ->
+    pyport_channel_ends:counted(Number, Bytes, Held, Channel);
 command({ask, Number}, _) ->
+    ok = pyport_channel_entry:wake(Number),
     [message(channel_wait, Number, none)];
 command({room, Number, Sender}, Channel) ->
     wait_for_room(Number, Sender, Channel);
 command({next, Number, Receiver}, Channel) ->
     wait_for_next(Number, Receiver, Channel);
-command({cancel, Number, {_, Reply} = Receiver}, Channel) ->
-    %% one who was given a message meanwhile finds it in place of this
-    ok = pyport_channel_entry:cancel(Number, Receiver, Channel),
-    tell(Reply, cancelled);
-command({leave, _, Pid}, _) ->
-    ok = pyport_channel_entry:leave(Pid),
-    [];
+command({cancel, _, {Pid, Reply}}, _) ->
+    cancelled(Pid, Reply);
+command({done, _, Pid}, _) ->
+    left(Pid);
 command({taken, Number}, Channel) ->
     taken(Number, Channel);
 command({give, Number, Reply, Caller, New}, Channel) ->
@@ -115,6 +117,22 @@ command({give, Number, Reply, Caller, New}, Channel) ->
                      Channel));
 command({owner, _, Reply}, Channel) ->
     tell(Reply, pyport_channel_entry:owner(Channel)).
+
+%% One who was given a message or was told to look meanwhile finds that in
+%% place of this.
+-spec cancelled(pid(), reference()) -> [].
+cancelled(Pid, Reply) ->
+    [] = left(Pid),
+    tell(Reply, cancelled).
+
+%% The room that a process waited for, or was told of, may do for the next one.
+-spec left(pid()) -> [].
+left(Pid) ->
+    ok = case pyport_channel_entry:leave(Pid) of
+             none -> ok;
+             Number -> pyport_channel_entry:wake(Number)
+         end,
+    [].
 
 -spec give(pid(), pid(), pid(), channel_number(), channel()) ->
           ok | {error, not_owner}.
@@ -130,34 +148,6 @@ message(Op, Number, Data) ->
     {link, pyport_wire_channel:message(Op, Number, Data)}.
 
 %% ends
-
-%% One who has a place may be killed before the message is sent; then the
-%% program waits in vain for what the total says. Nothing says so but time.
--spec closed(channel_number(), non_neg_integer(), channel()) -> [effect()].
-closed(Number, Total, Channel) ->
-    _ = later(Number, ?ENDS_MAX),
-    ok = set(Number, pyport_channel_entry:wake_all_senders(Channel)),
-    [message(channel_close, Number, Total)].
-
--spec later(channel_number(), non_neg_integer()) -> reference().
-later(Number, Times) ->
-    erlang:send_after(?END_MS, self(),
-                      {channel, {closed_long, Number, Times}}).
-
--spec closed_long(channel_number(), non_neg_integer(), channel()) ->
-          [effect()].
-closed_long(Number, Times, Channel) ->
-    IsSending = Times > 0
-        andalso pyport_channel_cells:is_any_sending(cells(Channel)),
-    case pyport_channel_entry:is_forgotten(Channel) of
-        true ->
-            [];
-        false when IsSending ->
-            _ = later(Number, Times - 1),
-            [];
-        false ->
-            [message(channel_close, Number, none)]
-    end.
 
 %% Both ends at once: what was not received is lost.
 -spec lost(channel_number(), channel()) -> ok.
@@ -278,27 +268,29 @@ told(Number, Channel) ->
     Cells = cells(Channel),
     case pyport_channel_cells:untold(Cells) of
         {ok, UpTo} ->
-            IsTime = pyport_channel_cells:is_wanted(Cells) orelse
-                pyport_channel_cells:is_step(Cells, UpTo),
+            IsTime = pyport_channel_cells:is_step(Cells, UpTo) orelse
+                pyport_channel_cells:is_wanted(Cells)
+                andalso claimed(Cells) >= arrived(Cells),
             [tell_taken(Number, UpTo, Cells) || IsTime];
         none ->
             []
     end.
 
+%% Who waits is to hear of the next step or of the empty queue, whatever was
+%% told before.
 -spec tell_taken(channel_number(), non_neg_integer(), cells()) -> effect().
 tell_taken(Number, UpTo, Cells) ->
+    IsAll = pyport_channel_cells:is_step(Cells, UpTo)
+        orelse claimed(Cells) >= arrived(Cells),
     ok = pyport_channel_cells:set_told(Cells, UpTo),
-    ok = pyport_channel_cells:set_wanted(Cells, false),
+    _ = [ok = pyport_channel_cells:set_wanted(Cells, false) || IsAll],
     message(channel_taken, Number, UpTo).
 
 -spec taken(channel_number(), channel()) -> [effect()].
 taken(Number, Channel) ->
-    Cells = cells(Channel),
-    case {pyport_channel_entry:is_forgotten(Channel),
-          pyport_channel_cells:untold(Cells)} of
-        {true, _} -> forget_if_drained(Number, Channel);
-        {false, {ok, UpTo}} -> [tell_taken(Number, UpTo, Cells)];
-        {false, none} -> []
+    case pyport_channel_entry:is_forgotten(Channel) of
+        true -> forget_if_drained(Number, Channel);
+        false -> told(Number, Channel)
     end.
 
 %% @doc What the program says.
@@ -318,35 +310,34 @@ event({message, Message}, Number, Channel) ->
     put_down(Number, 1, {one, Message}, Channel);
 event({credit, UpTo}, Number, Channel) ->
     ok = pyport_channel_cells:set_taken(cells(Channel), UpTo),
-    ok = case pyport_channel_out:is_open() of
-             true -> pyport_channel_entry:wake_senders(Number, Channel);
-             false -> ok
-         end,
+    ok = pyport_channel_entry:wake(Number),
     [];
 event({closed, too_many}, Number, Channel) ->
     event(forgotten, Number, Channel);
 event({closed, _}, Number, Channel) ->
     Ended = pyport_channel_entry:end_receivers(Channel),
-    case pyport_channel_cells:close_sending(cells(Channel)) of
-        {ok, Total} ->
-            closed(Number, Total, Ended);
-        closed ->
-            ok = set(Number, Ended),
-            []
-    end;
+    pyport_channel_ends:close(Number, Ended);
 event(forgotten, Number, Channel) ->
     _ = pyport_channel_cells:close_sending(cells(Channel)),
     Forgotten = pyport_channel_entry:set_forgotten(both_ended(Channel)),
     ok = set(Number, Forgotten),
     forget_if_drained(Number, Forgotten);
 event(wait, Number, Channel) ->
-    ok = pyport_channel_cells:set_wanted(cells(Channel), true),
-    taken(Number, Channel).
+    Cells = cells(Channel),
+    ok = pyport_channel_cells:set_wanted(Cells, true),
+    case {pyport_channel_entry:is_forgotten(Channel),
+          pyport_channel_cells:untold(Cells)} of
+        {true, _} -> forget_if_drained(Number, Channel);
+        {false, {ok, UpTo}} -> [tell_taken(Number, UpTo, Cells)];
+        {false, none} -> []
+    end.
 
 %% @doc A process died. Its channels are dropped; it waits at none.
--spec down(pid()) -> [effect()].
-down(Pid) ->
-    ok = pyport_channel_entry:leave(Pid),
+-spec down(pid(), pyport_writers:left()) -> [effect()].
+down(Pid, Left) ->
+    [] = left(Pid),
+    _ = [ok = pyport_channel_ends:torn(Number, Bytes)
+         || {channel, Number, Bytes} <- [Left]],
     lists:append([drop(Number, Pid)
                   || Number <- pyport_owners:owned(channels, Pid)]).
 

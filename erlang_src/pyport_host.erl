@@ -182,7 +182,8 @@ handle_event(_, _, _, _) ->
 -spec terminate(term(), state(), #data{}) -> ok.
 terminate(Reason, _, #data{link = Link, stdio = Stdio}) ->
     ok = pyport_link:stop(Link, Reason),
-    ok = pyport_lanes:purge(Link),
+    ok = lists:foreach(fun pyport_channel_segments:purge/1,
+                       pyport_lanes:purge(Link)),
     pyport_stdio:stop(Stdio).
 
 -spec request(gen_statem:from(), term(), state(), #data{}) -> result().

@@ -25,6 +25,7 @@
 %% What a message costs beside its content, in memory: many small ones are
 %% large.
 -define(MESSAGE_BYTES, 256).
+-define(GONE, 4).
 
 -define(TABLE, ?MODULE).
 
@@ -57,12 +58,15 @@ close(Key) ->
     true = ets:delete(?TABLE, Key),
     ok.
 
-%% @doc Removes what a link that was killed has left.
--spec purge(pid()) -> ok.
+%% @doc Removes what a link that was killed has left. Those who remember its
+%% casts see at the gate that it is gone. The keys that it had.
+-spec purge(pid()) -> [key()].
 purge(Link) ->
+    _ = [set_gate(Casts, ?GONE) || Casts <- [casts(Link)], Casts =/= gone],
+    Keys = ets:match(?TABLE, {'$1', Link, '_'}),
     true = ets:match_delete(?TABLE, {'_', Link, '_'}),
     true = ets:delete(?TABLE, Link),
-    ok.
+    lists:append(Keys).
 
 %% @doc A link begins: nothing is on its way to it.
 -spec register(pid()) -> casts().
@@ -89,12 +93,12 @@ count_up(Casts, MessageBytes) ->
 -spec count_down(casts(), non_neg_integer()) -> ok.
 count_down(Casts, Weight) -> atomics:sub(Casts, 1, Weight).
 
-%% @doc May a channel be sent to over this link? 0: yes; see {@link
-%% pyport_channel_out}.
--spec gate(casts()) -> 0..3.
+%% @doc May a channel be sent to over this link? 0: yes; 4 and more: it was
+%% killed; else see {@link pyport_channel_out}.
+-spec gate(casts()) -> 0..4.
 gate(Casts) -> atomics:get(Casts, 2).
 
--spec set_gate(casts(), 0..3) -> ok.
+-spec set_gate(casts(), 0..4) -> ok.
 set_gate(Casts, Gate) -> atomics:put(Casts, 2, Gate).
 
 %% @doc What a message with so many bytes counts.

@@ -62,7 +62,8 @@ event(_) ->
 %% @doc A process died.
 -spec down(pid()) -> [effect()].
 down(Pid) ->
-    pyport_buffers:down(Pid) ++ pyport_channels:down(Pid)
+    Left = pyport_writers:down(Pid),
+    pyport_buffers:down(Pid, Left) ++ pyport_channels:down(Pid, Left)
         ++ pyport_processes:down(Pid).
 
 %% @doc The program is gone, and with it what it had.

@@ -26,6 +26,7 @@ all() ->
      bytes_keep_their_bounds_and_may_be_empty,
      nothing_there_is_told_from_nothing_more,
      what_was_received_is_told_to_who_waits,
+     a_step_is_told_to_who_waits,
      what_was_received_is_told_in_steps,
      a_receiver_leaves_nothing_behind,
      messages_to_a_process_arrive_in_their_order,
@@ -150,9 +151,23 @@ what_was_received_is_told_to_who_waits(Config) ->
     {ok, _} = py_byte_channel:recv(Channel),
     ok = utter(Config, [{channel, 1, wait}]),
     ok = until(Config, <<"link-ctaken-1-10">>),
-    ok = utter(Config, [{channel, 0, wait}]),
     [{ok, _} = py_byte_channel:recv(Channel) || _ <- [1, 2]],
-    until(Config, <<"link-ctaken-1-10 link-ctaken-1-30">>).
+    ok = until(Config, <<"link-ctaken-1-10 link-ctaken-1-30">>),
+    %% nobody waits any more
+    ok = utter(Config, [{channel, 1, {message, <<0:80>>}} || _ <- [1, 2, 3]]),
+    [{ok, _} = py_byte_channel:recv(Channel) || _ <- [1, 2]],
+    ok = utter(Config, [{channel, 0, wait}]),
+    until(Config, <<"link-ctaken-1-30 link-ctaken-1-50">>).
+
+%% doc: in the midst of what came together.
+a_step_is_told_to_who_waits(Config) ->
+    Channel = byte_channel(Config, #{max_size => 100}),
+    ok = utter(Config, [{channel, 1, {message, <<0:80>>}}
+                        || _ <- lists:seq(1, 9)]),
+    {ok, _} = py_byte_channel:recv(Channel),
+    ok = utter(Config, [{channel, 1, wait}]),
+    [{ok, _} = py_byte_channel:recv(Channel) || _ <- [2, 3, 4]],
+    until(Config, <<"link-ctaken-1-10 link-ctaken-1-40">>).
 
 what_was_received_is_told_in_steps(Config) ->
     Channel = byte_channel(Config, #{max_size => 100}),

@@ -9,7 +9,7 @@ the suites of the link, of the host and of the lanes.
 With --bulk it has a bulk lane and answers there what is large. Of buffers it only notes what came
 (`seen`), and says what a request asks it to say: `credit NUMBER UP_TO`, `deny NUMBER WHY`,
 `forget NUMBER`. The same of channels and processes: it says what follows the word `utter`,
-whole messages in hexadecimal digits.
+whole messages in hexadecimal digits. It takes every message for a channel at once.
 """
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ ATOM_TIMEOUT = b"\x83w\x07timeout"
 
 held: dict[int, bytes] = {}
 seen: list[str] = []
+taken: dict[int, int] = {}
 lane: socket.socket | None = None
 
 
@@ -229,7 +230,13 @@ def run(request: int, context: int, env: int, timeout: int, term: bytes) -> None
         reply(OK, request, term)
 
 
-def control(op: int, request: int, where: str) -> None:
+def channel_info(number: int) -> bytes:
+    size = b"b" + struct.pack(">i", taken.get(number, 0))
+    pairs = [(atom("messages"), b"a\x00"), (atom("size"), b"a\x00"), (atom("taken"), size)]
+    return b"\x83t" + struct.pack(">I", len(pairs)) + b"".join(k + v for k, v in pairs)
+
+
+def control(op: int, request: int, term: bytes, where: str) -> None:
     if op == 0x01:
         send(answer(OK, request, hello(2 if os.environ.get("FAKE_START") == "version" else 1)))
     elif op == 0x02:
@@ -240,6 +247,8 @@ def control(op: int, request: int, where: str) -> None:
     elif op == 0x04:
         seen.append(f"{where}-cancel")
         held.pop(request, None)
+    elif op == 0x09:
+        send(answer(OK, request, channel_info(int.from_bytes(term[2:], "big"))))
     elif op in (0x06, 0x07):
         seen.append("open" if op == 0x06 else "close")
         send(answer(OK, request, ATOM_OK))
@@ -250,8 +259,10 @@ def control(op: int, request: int, where: str) -> None:
 def message(data: bytes, where: str) -> None:
     op, request = struct.unpack_from(">BQ", data)
     if op < 0x10:
-        control(op, request, where)
+        control(op, request, data[9:], where)
         return
+    if op == 0x31:
+        taken[request] = taken.get(request, 0) + len(data) - 9
     if op in NUMBER_NAMES:
         value = int.from_bytes(data[9:], "big")
         seen.append(f"{where}-{NUMBER_NAMES[op]}-{request}-{value}")
