@@ -5,9 +5,6 @@
 namespace pyport::link {
 namespace {
 
-// A write costs a microsecond here and wakes the BEAM; a sender in a loop makes a message in less.
-constexpr microseconds kClosely{3};
-constexpr microseconds kTogether{50};
 constexpr std::size_t kTogetherBytes = 64U << 10;
 // So often the thread finds nothing before it sleeps: waking it costs as much as a write.
 constexpr int kQuietLooks = 2;
@@ -18,8 +15,8 @@ void Outgoing::send(ByteView message) {
   if (in_forked_child()) return;
   writer_.append(message);
   const auto now = Clock::now().time_since_epoch();
-  const bool close = now - Clock::duration(sent_at_.exchange(now.count())) < kClosely;
-  const bool late = now - Clock::duration(written_at_.load()) >= kTogether;
+  const bool close = now - Clock::duration(sent_at_.exchange(now.count())) < pace_.closely;
+  const bool late = now - Clock::duration(written_at_.load()) >= pace_.together;
   if (!close || late || writer_.queued_bytes() >= kTogetherBytes) return write();
   if (watched_.exchange(true)) return;
   const MutexLock lock(mutex_);
@@ -33,7 +30,7 @@ void Outgoing::write() noexcept {
 
 // Nobody notifies while the thread looks.
 void Outgoing::pause() {
-  const TimePoint until = Clock::now() + kTogether;
+  const TimePoint until = Clock::now() + pace_.together;
   const MutexLock lock(mutex_);
   while (Clock::now() < until)
     wanted_.wait_until(mutex_, until);
@@ -52,10 +49,14 @@ void Outgoing::run() {
       write();
       quiet = 0;
     }
-    watched_.store(false);
-    // A message that was queued before this, by a sender that saw the thread watch.
-    if (writer_.queued_bytes() != 0) write();
+    stop_watching();
   }
+}
+
+void Outgoing::stop_watching() noexcept {
+  watched_.store(false);
+  // A message that was queued before this, by a sender that saw the thread watch.
+  if (writer_.queued_bytes() != 0) write();
 }
 
 }  // namespace pyport::link
