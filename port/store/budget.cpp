@@ -5,10 +5,14 @@
 namespace pyport::store {
 
 bool Budget::take_memory(std::uint64_t bytes) noexcept {
-  const std::uint64_t memory = memory_.fetch_add(bytes) + bytes;
-  if (memory <= limits_.memory_bytes_max && memory + file_.load() <= limits_.bytes_max) return true;
-  memory_.fetch_sub(bytes);
-  return false;
+  std::uint64_t held = memory_.load();
+  // What is refused is never counted: it would have others refused that fit.
+  do {
+    const std::uint64_t file = file_.load();
+    if (held > limits_.memory_bytes_max || bytes > limits_.memory_bytes_max - held) return false;
+    if (held + file > limits_.bytes_max || bytes > limits_.bytes_max - held - file) return false;
+  } while (!memory_.compare_exchange_weak(held, held + bytes));
+  return true;
 }
 
 void Budget::give_memory(std::uint64_t bytes) noexcept {
