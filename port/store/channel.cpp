@@ -87,6 +87,7 @@ void Channel::Inside::add(std::shared_ptr<MessageBlock> block, const Come& come)
   {
     const MutexLock lock(mutex);
     if (over) return;  // who sent it knows
+    memory += block->memory_bytes();
     blocks.push_back(std::move(block));
     come_locked(come, effects);
   }
@@ -117,7 +118,10 @@ Channel::Taken Channel::Inside::take_locked(Effects& effects) {
   PYPORT_CHECK(messages > 0, channel.number(), promised);
   const std::shared_ptr<MessageBlock>& first = blocks.front();
   Taken message{first->take(), first};
-  if (first->drained()) blocks.pop_front();  // the message keeps it
+  if (first->drained()) {
+    memory -= first->memory_bytes();
+    blocks.pop_front();  // the message keeps it
+  }
   --messages;
   size -= message.bytes.size();
   taken += message.bytes.size();
@@ -162,6 +166,33 @@ void Channel::end(std::uint64_t total) {
     inside.close_locked(ClosedFirst::by_erlang, effects);
   }
   inside.carry_out(effects);
+}
+
+void Channel::abandon() {
+  end(kTotalNone);
+  Inside& inside = *inside_;
+  std::shared_ptr<MessageBlock> first;  // the queue, and who decodes a message of it
+  std::size_t bytes = 0;
+  {
+    const MutexLock lock(inside.mutex);
+    for (const auto& block : inside.blocks) {
+      // Only from the first one messages were taken. Nobody else can come to hold it.
+      if (block.use_count() == 1)
+        block->release_undecoded();
+      else
+        first = block;
+    }
+    if (!first) return;
+    bytes = first->rest().size();
+  }
+  auto others = std::make_shared<MessageBlock>(
+      inside.budget, Payload::with_size(bytes).value(), ByteView(), nullptr);
+  const MutexLock lock(inside.mutex);
+  if (inside.blocks.empty() || inside.blocks.front() != first) return;  // taken meanwhile
+  others->put(first->rest());
+  inside.memory += others->memory_bytes();
+  inside.memory -= first->memory_bytes();
+  inside.blocks.front() = std::move(others);
 }
 
 void Channel::close() {
@@ -211,8 +242,10 @@ bool Channel::closed() {
 }
 
 Channel::Status Channel::status() {
-  const MutexLock lock(inside_->mutex);
-  return {inside_->messages, inside_->size, inside_->taken, inside_->outgoing, inside_->over};
+  Inside& inside = *inside_;
+  const MutexLock lock(inside.mutex);
+  return {
+      inside.messages, inside.size, inside.memory, inside.taken, inside.outgoing, inside.over};
 }
 
 }  // namespace pyport::store

@@ -102,6 +102,9 @@ class Channel final : public Waitable,
   // The BEAM sends no more than `total` weights in all (docs/protocol.md), or, with kTotalNone, no
   // more than has come.
   void end(std::uint64_t total);
+  // Nobody in the BEAM uses it any more: end(kTotalNone), and what is queued protects no longer
+  // what it refers to, or a channel that refers to itself would never die.
+  void abandon();
   // The BEAM asks for what it was not told yet.
   void wanted();
 
@@ -187,6 +190,7 @@ class Channel final : public Waitable,
   struct Status {
     std::uint64_t messages = 0;  // queued for Python
     std::uint64_t size = 0;      // their bytes
+    std::uint64_t memory = 0;    // what they hold of the budget
     std::uint64_t taken = 0;     // bytes that Python has taken so far
     std::uint64_t outgoing = 0;  // bytes sent to Erlang so far
     bool closed = false;         // Python gets no more than what is queued

@@ -58,6 +58,8 @@ class MessageBlock {
   MessageBlock& operator=(const MessageBlock&) = delete;
 
   [[nodiscard]] std::size_t capacity() const noexcept { return memory_.size(); }
+  // What the budget counts.
+  [[nodiscard]] std::uint64_t memory_bytes() const noexcept { return memory_.capacity(); }
 
   // --- with the channel's mutex, or before the channel has it ---
 
@@ -66,6 +68,7 @@ class MessageBlock {
   }
   // REQUIRES: has_room().
   void put(ByteView entries) noexcept {
+    if (entries.empty()) return;
     std::memcpy(memory_.data() + end_, entries.data(), entries.size());
     end_ += entries.size();
   }
@@ -77,12 +80,18 @@ class MessageBlock {
     begin_ += bytes;
     return entry.subspan(kEntryHeadBytes);
   }
+  // What take() has not taken yet, of entries.
+  [[nodiscard]] ByteView rest() const noexcept {
+    return memory_.view().subspan(begin_, end_ - begin_);
+  }
   // Asked behind take(): an empty message in memory of its own begins at the end.
   [[nodiscard]] bool drained() const noexcept { return begin_ == end_; }
   // That of the first message that has one protects those behind it too.
   void protect(const std::shared_ptr<const void>& undecoded) noexcept {
     if (!undecoded_) undecoded_ = undecoded;
   }
+  // REQUIRES: nobody has taken a message from it.
+  void release_undecoded() noexcept { undecoded_.reset(); }
 
  private:
   ChannelBudget& budget_;
@@ -124,6 +133,7 @@ struct Channel::Inside {
   std::list<std::shared_ptr<MessageBlock>> blocks PYPORT_GUARDED_BY(mutex);
   std::uint64_t messages PYPORT_GUARDED_BY(mutex) = 0;  // queued
   std::uint64_t size PYPORT_GUARDED_BY(mutex) = 0;      // their bytes
+  std::uint64_t memory PYPORT_GUARDED_BY(mutex) = 0;    // of the blocks
   std::uint64_t promised PYPORT_GUARDED_BY(mutex) = 0;  // of them
   std::uint64_t received PYPORT_GUARDED_BY(mutex) = 0;  // the sum of weights
   std::optional<std::uint64_t> total PYPORT_GUARDED_BY(mutex);

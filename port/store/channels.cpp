@@ -19,9 +19,9 @@ void Channels::end(std::uint64_t number, std::uint64_t total) {
 void Channels::drop(std::uint64_t number) {
   const std::shared_ptr<Channel> channel = find(number);
   if (!channel) return;
-  channel->end(kTotalNone);
+  channel->abandon();
   channel->credit(~std::uint64_t{0});  // nobody is left to take what was sent
-  registry_.drop(channel, channel->status().size);
+  registry_.drop(channel, channel->status().memory);
 }
 
 void Channels::released(const std::shared_ptr<Channel>& channel) {

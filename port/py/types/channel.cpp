@@ -43,7 +43,7 @@ void channel_dealloc(PyObject* self) noexcept PYPORT_REQUIRES(gil) {
   drop(reinterpret_cast<PyObject*>(type));
   if (in_forked_child()) return;  // a mutex may be held by a thread that is not there
   store::Channels* const registry = is_known ? conversions.channels : nullptr;
-  if (channel->status().size < kFreeWithoutGil) return let_go(std::move(channel), registry);
+  if (channel->status().memory < kFreeWithoutGil) return let_go(std::move(channel), registry);
   const GilReleased released;
   let_go(std::move(channel), registry);
 }

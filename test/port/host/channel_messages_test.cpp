@@ -135,10 +135,13 @@ TEST_CASE("channel messages: a drop ends it, and it is found until earlier messa
 
 TEST_CASE("channel messages: a buffer is found while a queued message that may name it is there") {
   Rig rig;
+  Bytes third = first_reference;
+  third.back() = 9;
   REQUIRE(rig.make(1, first_reference).ok());
   REQUIRE(rig.make_channel(1, other_reference).ok());
+  REQUIRE(rig.make_channel(2, third).ok());
   rig.send(1, "names the buffer");
-  REQUIRE(rig.tell(Op::channel_drop, 1).ok());  // another drop in between
+  REQUIRE(rig.tell(Op::channel_drop, 2).ok());  // another drop in between
   REQUIRE(rig.tell(Op::buffer_drop, 1).ok());
   rig.dropped.forget();
   CHECK(rig.buffers.find(ByteView(first_reference)) != nullptr);
@@ -147,6 +150,19 @@ TEST_CASE("channel messages: a buffer is found while a queued message that may n
   CHECK(text_of(channel->try_take()) == "names the buffer");
   rig.dropped.forget();
   CHECK(rig.buffers.find(ByteView(first_reference)) == nullptr);
+}
+
+TEST_CASE("channel messages: a channel that was dropped unread keeps no buffer that is dropped later") {
+  Rig rig;
+  REQUIRE(rig.make(1, first_reference).ok());
+  REQUIRE(rig.make_channel(1, other_reference).ok());
+  rig.send(1, "unread");
+  const auto held = rig.channels.find(1);
+  REQUIRE(rig.tell(Op::channel_drop, 1).ok());
+  REQUIRE(rig.tell(Op::buffer_drop, 1).ok());
+  CHECK(rig.channels.find(ByteView(other_reference)) == nullptr);
+  CHECK(rig.buffers.find(ByteView(first_reference)) == nullptr);
+  CHECK(text_of(held->try_take()) == "unread");
 }
 
 TEST_CASE("channel messages: what is for a channel that is gone is ignored") {

@@ -13,6 +13,10 @@ struct ChannelsFixture {
   Result<Done> create(std::uint64_t number) {
     return channels.create(number, as_bytes("ref" + std::to_string(number)), {});
   }
+  // As a message that comes while it may name what is dropped later.
+  void put(std::uint64_t number, const std::string& message) {
+    channels.find(number)->append(test::entries_of({message}), 1, dropped.undecoded());
+  }
   // Erlang closes it, Python takes what is there and lets go.
   void use_up(std::uint64_t number) {
     const auto channel = channels.find(number);
@@ -48,6 +52,63 @@ TEST_CASE("channels: what a dropped one had sent to Erlang counts no more") {
   REQUIRE(held->take_room(1000) == store::Channel::Room::taken);
   f.channels.drop(1);
   CHECK(f.channels.budget().outgoing().memory_bytes() == 0);
+}
+
+TEST_CASE("channels: one that is dropped with unread messages dies with its last holder") {
+  ChannelsFixture f;
+  REQUIRE(f.create(1).ok());
+  for (int i = 0; i < 3; ++i) {
+    // A block each.
+    f.put(1, std::string(100'000, 'x'));
+    REQUIRE(f.create(10 + static_cast<std::uint64_t>(i)).ok());
+    f.channels.drop(10 + static_cast<std::uint64_t>(i));
+  }
+  auto held = f.channels.find(1);
+  f.channels.drop(1);
+  for (const char* reference : {"ref1", "ref10", "ref11", "ref12"})
+    CHECK(f.channels.find(as_bytes(reference)) == nullptr);
+  REQUIRE(held->try_take());  // what had arrived
+  CHECK(f.channels.counts().memory_bytes > 0);
+  held.reset();
+  CHECK(f.channels.counts().memory_bytes == 0);
+}
+
+TEST_CASE("channels: a message that is being decoded protects what it names after the drop") {
+  ChannelsFixture f;
+  REQUIRE(f.create(1).ok());
+  REQUIRE(f.create(2).ok());
+  f.put(1, "names the second");
+  f.put(1, "unread");  // beside it
+  auto held = f.channels.find(1);
+  auto taken = held->try_take();
+  REQUIRE(taken);
+  f.channels.drop(2);
+  f.channels.drop(1);
+  CHECK(f.channels.find(as_bytes("ref2")) != nullptr);
+  CHECK(test::text_of(*taken) == "names the second");
+  taken.reset();
+  f.dropped.forget();
+  CHECK(f.channels.find(as_bytes("ref2")) == nullptr);
+  taken = held->try_take();
+  REQUIRE(taken);
+  CHECK(test::text_of(*taken) == "unread");
+  taken.reset();
+  held.reset();
+  CHECK(f.channels.counts().memory_bytes == 0);
+}
+
+TEST_CASE("channels: a dropped one counts with its memory, whatever its messages hold of that") {
+  ChannelsFixture f;
+  for (std::uint64_t number = 1; number <= 3; ++number)
+    REQUIRE(f.create(number).ok());
+  f.put(3, "may name the others");
+  const std::size_t large = store::kDroppedBytesMax + 1;
+  f.channels.find(1)->append(Payload::with_size(large).value(), large, nullptr);
+  f.channels.drop(1);
+  CHECK(f.channels.find(as_bytes("ref1")) != nullptr);
+  f.channels.drop(2);
+  CHECK(f.channels.find(as_bytes("ref1")) == nullptr);
+  CHECK(f.channels.find(as_bytes("ref2")) != nullptr);
 }
 
 TEST_CASE("channels: one that is closed, empty and let go of is forgotten behind many others") {
