@@ -37,11 +37,15 @@ void buffer_dealloc(PyObject* self) noexcept PYPORT_REQUIRES(gil) {
   if (is_known) conversions.buffer_objects.erase(&object->reader.store());
   if (!in_forked_child()) object->reader.settle();
   if (object->weak_references != nullptr) PyObject_ClearWeakRefs(self);
-  std::shared_ptr<Buffer> buffer = object->reader.shared();
-  std::destroy_at(&object->reader);
+  std::shared_ptr<Buffer> buffer;
+  if (!in_forked_child()) {
+    buffer = object->reader.shared();
+    std::destroy_at(&object->reader);
+  }
   type->tp_free(self);
   drop(reinterpret_cast<PyObject*>(type));
-  if (in_forked_child()) return;  // a mutex may be held by a thread that is not there
+  // Its owner is never counted down: a mutex may be held by a thread that is not there.
+  if (!buffer) return;
   store::Buffers* const registry = is_known ? conversions.buffers : nullptr;
   if (buffer->usage().file_bytes < kCloseWithoutGil) return let_go(std::move(buffer), registry);
   const GilReleased released;

@@ -36,12 +36,16 @@ void channel_dealloc(PyObject* self) noexcept PYPORT_REQUIRES(gil) {
   const bool is_known = !methods::is_test(*object.channel);
   if (is_known) conversions.channel_objects.erase(object.channel.get());
   if (object.weak_references != nullptr) PyObject_ClearWeakRefs(self);
-  std::shared_ptr<Channel> channel = std::move(object.channel);
-  std::destroy_at(&object.channel);
-  std::destroy_at(&object.test_sent);
+  std::shared_ptr<Channel> channel;
+  if (!in_forked_child()) {
+    channel = std::move(object.channel);
+    std::destroy_at(&object.channel);
+    std::destroy_at(&object.test_sent);
+  }
   type->tp_free(self);
   drop(reinterpret_cast<PyObject*>(type));
-  if (in_forked_child()) return;  // a mutex may be held by a thread that is not there
+  // Its owner is never counted down: a mutex may be held by a thread that is not there.
+  if (!channel) return;
   store::Channels* const registry = is_known ? conversions.channels : nullptr;
   if (channel->status().memory < kFreeWithoutGil) return let_go(std::move(channel), registry);
   const GilReleased released;
