@@ -30,14 +30,15 @@ void Buffers::drop(std::uint64_t number) {
 }
 
 void Buffers::released(const std::shared_ptr<Buffer>& buffer) {
-  if (registry_.released(buffer)) retire(buffer);
+  if (registry_.released(buffer) == Registry<Buffer>::Left::let_go) retire(buffer);
 }
 
 void Buffers::retire(const std::shared_ptr<Buffer>& buffer) {
   if (buffer->options().retain == Retain::all) return;  // all of it can be sought again
   const Buffer::Position at = buffer->position();
   if (at.state == BufferState::open || at.unread() > 0) return;
-  const auto retired = registry_.retire(buffer);
+  // What Python never held may come to it yet, and its content with it.
+  const auto retired = registry_.retire(buffer, Registry<Buffer>::NeverHeld::stays);
   if (retired.let_go) buffer->discard_content();
   if (retired.forgotten) events_.forgotten(retired.forgotten->number());
 }

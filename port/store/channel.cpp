@@ -69,13 +69,15 @@ std::size_t Channel::Inside::add_to_last(ByteView entries,
   {
     const MutexLock lock(mutex);
     if (over) return 0;
-    if (blocks.empty()) return std::max(kFirstBlockBytes, entries.size());
-    MessageBlock& last = *blocks.back();
-    if (!last.has_room(entries.size()))
-      return std::clamp(
-          last.capacity() * 2, std::max(kFirstBlockBytes, entries.size()), kBlockBytesMax);
-    last.put(entries);
-    last.protect(undecoded);
+    if (!discards) {
+      if (blocks.empty()) return std::max(kFirstBlockBytes, entries.size());
+      MessageBlock& last = *blocks.back();
+      if (!last.has_room(entries.size()))
+        return std::clamp(
+            last.capacity() * 2, std::max(kFirstBlockBytes, entries.size()), kBlockBytesMax);
+      last.put(entries);
+      last.protect(undecoded);
+    }
     come_locked(come, effects);
   }
   carry_out(effects);
@@ -87,17 +89,20 @@ void Channel::Inside::add(std::shared_ptr<MessageBlock> block, const Come& come)
   {
     const MutexLock lock(mutex);
     if (over) return;  // who sent it knows
-    memory += block->memory_bytes();
-    blocks.push_back(std::move(block));
+    if (!discards) {
+      memory += block->memory_bytes();
+      blocks.push_back(std::move(block));
+    }
     come_locked(come, effects);
   }
   carry_out(effects);
 }
 
 void Channel::Inside::come_locked(const Come& come, Effects& effects) {
+  received += come.weight;
+  if (discards) return check_over_locked(effects);
   messages += come.count;
   size += come.size;
-  received += come.weight;
   offer_locked(come.count, effects);
   check_over_locked(effects);
 }
@@ -202,6 +207,19 @@ void Channel::close() {
     inside_->close_locked(ClosedFirst::by_python, effects);
   }
   inside_->carry_out(effects);
+}
+
+void Channel::discard() {
+  Inside& inside = *inside_;
+  std::list<std::shared_ptr<MessageBlock>> gone;  // dies outside the mutex
+  const MutexLock lock(inside.mutex);
+  if (inside.closed != ClosedFirst::by_python) return;
+  if (inside.promised > 0 || !inside.waiters.empty()) return;
+  inside.discards = true;
+  inside.blocks.swap(gone);
+  inside.messages = 0;
+  inside.size = 0;
+  inside.memory = 0;
 }
 
 void Channel::Inside::close_locked(ClosedFirst who, Effects& effects) {

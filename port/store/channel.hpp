@@ -182,6 +182,9 @@ class Channel final : public Waitable,
 
   // Python closes it, both ways.
   void close();
+  // Python has let go of it. If Python closed it, nobody wants what is queued and what still comes:
+  // it is gone. Not while somebody waits.
+  void discard();
   // close() or end() was called: nothing is sent to Erlang any more.
   [[nodiscard]] bool closed();
   void wake_all() noexcept override;

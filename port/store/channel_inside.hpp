@@ -137,7 +137,8 @@ struct Channel::Inside {
   std::uint64_t promised PYPORT_GUARDED_BY(mutex) = 0;  // of them
   std::uint64_t received PYPORT_GUARDED_BY(mutex) = 0;  // the sum of weights
   std::optional<std::uint64_t> total PYPORT_GUARDED_BY(mutex);
-  bool over PYPORT_GUARDED_BY(mutex) = false;  // nothing more comes
+  bool over PYPORT_GUARDED_BY(mutex) = false;      // nothing more comes
+  bool discards PYPORT_GUARDED_BY(mutex) = false;  // what comes is only counted
   WaitList waiters PYPORT_GUARDED_BY(mutex);
   std::list<LoopWait> loop_waits PYPORT_GUARDED_BY(mutex);
 

@@ -25,13 +25,15 @@ void Channels::drop(std::uint64_t number) {
 }
 
 void Channels::released(const std::shared_ptr<Channel>& channel) {
-  if (registry_.released(channel)) retire(channel);
+  if (registry_.released(channel) != Registry<Channel>::Left::let_go) return;
+  channel->discard();
+  retire(channel);
 }
 
 void Channels::retire(const std::shared_ptr<Channel>& channel) {
   const Channel::Status status = channel->status();
   if (!status.closed || status.messages > 0) return;
-  const auto retired = registry_.retire(channel);
+  const auto retired = registry_.retire(channel, Registry<Channel>::NeverHeld::leaves);
   if (retired.forgotten) events_.forgotten(retired.forgotten->number());
 }
 

@@ -1,7 +1,7 @@
 // The channels of the process, by the number that the BEAM gave them and by their Erlang reference.
 //
 // How long one is here is said in store/registry.hpp and store/dropped.hpp. One is over when it has
-// ended and its queue is empty.
+// ended and its queue is empty; one that Python closed loses its queue when Python lets go of it.
 //
 // Any thread; no member blocks. The mutex is a leaf: events are told and channels die outside it.
 #pragma once
@@ -61,7 +61,7 @@ class Channels {
   [[nodiscard]] ChannelBudget& budget() noexcept { return budget_; }
 
  private:
-  // If Python has let go of it and it is over: forgets the one that came to that kDrainedCountMax
+  // If Python does not hold it and it is over: forgets the one that came to that kDrainedCountMax
   // ago.
   void retire(const std::shared_ptr<Channel>& channel);
 

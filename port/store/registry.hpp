@@ -2,7 +2,7 @@
 // Erlang reference.
 //
 // A thing is here until the BEAM drops it; by its reference it is found until nothing can name it
-// any more (store/dropped.hpp). One that Python held, let go of, and that is over leaves when
+// any more (store/dropped.hpp). One that is over and that Python does not hold leaves when
 // kDrainedCountMax others have come to that after it: until then its reference still becomes the
 // object. Python may hold one longer than it is here.
 //
@@ -102,25 +102,29 @@ class Registry final : public ReferenceTable {
     ++entry->held_count;
     entry->was_held = true;
   }
-  // False: it is not here any more.
-  bool released(const std::shared_ptr<Thing>& thing) PYPORT_EXCLUDES(mutex_) {
+  enum class Left : std::uint8_t { held, let_go, unknown };
+  // let_go: Python does not hold it any more. unknown: it is not here any more.
+  Left released(const std::shared_ptr<Thing>& thing) PYPORT_EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
     Entry* const entry = find_locked(*thing);
-    if (entry == nullptr) return false;
-    --entry->held_count;
-    return true;
+    if (entry == nullptr) return Left::unknown;
+    return --entry->held_count == 0 ? Left::let_go : Left::held;
   }
 
   struct Retired {
     bool let_go = false;               // Python has, and nobody else uses its content
     std::shared_ptr<Thing> forgotten;  // this one has left
   };
-  // It is over. If Python has let go of it, it is the last one to leave now.
-  [[nodiscard]] Retired retire(const std::shared_ptr<Thing>& thing) PYPORT_EXCLUDES(mutex_) {
+  // Whether one that Python never held may leave.
+  enum class NeverHeld : std::uint8_t { stays, leaves };
+  // It is over. If Python does not hold it, it is the last one to leave now.
+  [[nodiscard]] Retired retire(const std::shared_ptr<Thing>& thing, NeverHeld never_held)
+      PYPORT_EXCLUDES(mutex_) {
     Retired result;
     const MutexLock lock(mutex_);
     Entry* const entry = find_locked(*thing);
-    if (entry == nullptr || !entry->was_held || entry->held_count > 0) return result;
+    if (entry == nullptr || entry->held_count > 0) return result;
+    if (!entry->was_held && never_held == NeverHeld::stays) return result;
     result.let_go = true;
     if (!std::exchange(entry->drained, true)) drained_.push_back(thing->number());
     if (drained_.size() <= kDrainedCountMax) return result;

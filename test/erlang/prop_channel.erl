@@ -1,5 +1,6 @@
 %% A channel is two queues, whatever is done to it from both sides: nothing is
-%% lost, duplicated or reordered, and a limit is exact.
+%% lost, duplicated or reordered, and a limit is exact. Only what Python has
+%% not received when it closes the channel and lets go of it is gone.
 -module(prop_channel).
 
 -export([prop_two_queues/0]).
@@ -94,6 +95,10 @@ step(kill_waiting, #model{waiting = [{Pid, Monitor} | Waiting]} = M) ->
     true = exit(Pid, kill),
     killed = py_case:down(Monitor),
     M#model{waiting = Waiting};
+%% The call lets go of the channel.
+step({python, close}, #model{is_closed = false} = M) ->
+    {ok, none} = python(close, [M#model.channel]),
+    closed(M#model{to_python = []});
 step({python, close}, M) ->
     {ok, none} = python(close, [M#model.channel]),
     closed(M);

@@ -77,7 +77,8 @@ inline constexpr const char* kClose =
     "close($self, /)\n--\n\n"
     "Closes the channel in both directions. Never raises, and may be called again.\n\n"
     "Erlang's sends get {error, closed} from then on; what was accepted before can still be\n"
-    "received, here and in Erlang.";
+    "received, here and in Erlang. What Python has not received when it lets go of the channel is\n"
+    "discarded.";
 inline constexpr const char* kEnter = "__enter__($self, /)\n--\n\nThe channel itself.";
 inline constexpr const char* kExit = "__exit__($self, /, *exc)\n--\n\nCalls close().";
 inline constexpr const char* kClosed =

@@ -129,7 +129,64 @@ TEST_CASE("channels: one that is closed, empty and let go of is forgotten behind
   CHECK(f.channels.find(as_bytes("ref1")) == nullptr);
 }
 
-TEST_CASE("channels: one with messages left, open or never held is not forgotten") {
+TEST_CASE(
+    "channels: one that is closed and that Python never had is forgotten behind many others") {
+  ChannelsFixture f;
+  REQUIRE(f.create(1).ok());
+  f.channels.end(1, 0);
+  for (std::uint64_t number = 2; number <= store::kDrainedCountMax + 1; ++number) {
+    REQUIRE(f.create(number).ok());
+    f.use_up(number);
+  }
+  CHECK(f.channels.find(1) == nullptr);
+  CHECK(f.channels.find(2) != nullptr);
+}
+
+TEST_CASE("channels: one that Python closed and let go of loses what is queued and what comes") {
+  ChannelsFixture f;
+  REQUIRE(f.create(1).ok());
+  auto channel = f.channels.find(1);
+  f.put(1, std::string(100'000, 'x'));
+  f.channels.held(channel);
+  f.channels.held(channel);
+  channel->close();
+  f.channels.released(channel);
+  CHECK(channel->status().messages == 1);
+  f.channels.released(channel);
+  CHECK(channel->status().messages == 0);
+  CHECK(f.channels.counts().memory_bytes == 0);
+  f.put(1, "small");
+  f.put(1, std::string(5000, 'x'));
+  CHECK(channel->status().messages == 0);
+  CHECK(f.channels.counts().memory_bytes == 0);
+  CHECK_FALSE(channel->ended());
+  f.channels.end(1, 100'000 + 5 + 5000);
+  CHECK(channel->ended());
+  channel.reset();
+  for (std::uint64_t number = 2; number <= store::kDrainedCountMax + 1; ++number) {
+    REQUIRE(f.create(number).ok());
+    f.use_up(number);
+  }
+  CHECK(f.channels.find(1) == nullptr);
+}
+
+TEST_CASE("channels: one that Erlang closed, or nobody, keeps what is queued when Python lets go") {
+  ChannelsFixture f;
+  for (const std::uint64_t number : {1U, 2U}) {
+    REQUIRE(f.create(number).ok());
+    f.put(number, "unread");
+    const auto channel = f.channels.find(number);
+    f.channels.held(channel);
+    if (number == 1) {
+      f.channels.end(number, 6);
+      channel->close();
+    }
+    f.channels.released(channel);
+    CHECK(channel->status().messages == 1);
+  }
+}
+
+TEST_CASE("channels: one with messages left, open or held is not forgotten") {
   ChannelsFixture f;
   for (std::uint64_t number = 1; number <= 3; ++number)
     REQUIRE(f.create(number).ok());
@@ -141,6 +198,7 @@ TEST_CASE("channels: one with messages left, open or never held is not forgotten
   const auto open = f.channels.find(2);
   f.channels.held(open);
   f.channels.released(open);
+  f.channels.held(f.channels.find(3));
   f.channels.end(3, kTotalNone);
   for (std::uint64_t number = 4; number <= store::kDrainedCountMax + 8; ++number) {
     REQUIRE(f.create(number).ok());
