@@ -8,12 +8,12 @@
 %% and have no size. `taken' is the size of what Python has taken.
 %%
 %% To Erlang: the link counts up `arrived', whoever takes a message
-%% `claimed'; `received' is the size of what was claimed, `told' what the
-%% program knows of it.
+%% `claimed'; `received' is the size of what was claimed, `told' and
+%% `told_count' what the program knows of both.
 %%
-%% Who writes: `sent', `empty', `asked' and `lane' any sender; `claimed',
-%% `received' and `told' receivers and the link; `taken', `arrived', `wanted'
-%% and `ended' the link, which also gives places of `sent' back.
+%% Who writes: `sent', `empty', `asked' and `lane' any sender; `claimed' and
+%% `received' receivers and the link; `taken', `arrived', `told', `told_count',
+%% `wanted' and `ended' the link, which also gives places of `sent' back.
 -module(pyport_channel_cells).
 
 -export([new/2, name/3, kind/1, number/1, key/1, bytes_max/1]).
@@ -45,12 +45,17 @@
 -define(TOLD, 13).
 -define(WANTED, 14).
 -define(ENDED, 15).
--define(CELLS, 15).
+-define(TOLD_COUNT, 16).
+-define(CELLS, 16).
 -define(TERMS, 16#70797063680000).
 -define(BYTES, 16#70797063680001).
 %% Far from every sum, and still a small integer.
 -define(CLOSED, (1 bsl 58)).
 -define(STEP_BYTES_MAX, (1 bsl 20)).
+%% What a message costs besides its bytes: `kMessageOverheadBytes' of the
+%% program's store/channel.hpp.
+-define(OVERHEAD_BYTES, 64).
+-define(STEP_COUNT, (?STEP_BYTES_MAX div ?OVERHEAD_BYTES)).
 -define(ASK_MS, 10).
 
 %% @doc A channel that has no number yet. 0: no bound.
@@ -233,27 +238,34 @@ cut_off(Cells) -> atomics:put(Cells, ?CLAIMED, ?CLOSED).
 receive_bytes(Cells, Bytes) -> atomics:add_get(Cells, ?RECEIVED, Bytes).
 
 %% @doc What the program is to be told, if it does not know it.
--spec untold(handle()) -> {ok, UpTo :: non_neg_integer()} | none.
+-spec untold(handle()) -> {ok, pyport_wire_channel:taken()} | none.
 untold(Cells) ->
     Received = atomics:get(Cells, ?RECEIVED),
-    case atomics:get(Cells, ?TOLD) of
-        Told when Told < Received -> {ok, Received};
-        _ -> none
+    Claimed = claimed(Cells),
+    case {atomics:get(Cells, ?TOLD), atomics:get(Cells, ?TOLD_COUNT)} of
+        {Told, Count} when Told < Received; Count < Claimed ->
+            {ok, {Received, Claimed}};
+        _ ->
+            none
     end.
 
 %% @doc REQUIRES: called by the link.
--spec set_told(handle(), non_neg_integer()) -> ok.
-set_told(Cells, UpTo) -> atomics:put(Cells, ?TOLD, UpTo).
+-spec set_told(handle(), pyport_wire_channel:taken()) -> ok.
+set_told(Cells, {UpTo, Count}) ->
+    ok = atomics:put(Cells, ?TOLD, UpTo),
+    atomics:put(Cells, ?TOLD_COUNT, Count).
 
 %% @doc Is it time to say that so many bytes were received? As often as
-%% `credit_step' of the program's store/channel.hpp has it.
+%% `credit_step' of the program's store/channel.hpp has it, or when so many
+%% messages were that what they cost besides is that much.
 -spec is_step(handle(), non_neg_integer()) -> boolean().
 is_step(Cells, Received) ->
     Step = case atomics:get(Cells, ?MAX) of
                Max when Max > 0, Max < 4 * ?STEP_BYTES_MAX -> Max div 4 + 1;
                _ -> ?STEP_BYTES_MAX
            end,
-    Received - atomics:get(Cells, ?TOLD) >= Step.
+    Received - atomics:get(Cells, ?TOLD) >= Step orelse
+        claimed(Cells) - atomics:get(Cells, ?TOLD_COUNT) >= ?STEP_COUNT.
 
 %% @doc Does Python wait for room?
 -spec is_wanted(handle()) -> boolean().

@@ -143,7 +143,8 @@ give(_, _, _, _, _) ->
     {error, not_owner}.
 
 -spec message(pyport_wire_channel:op(), channel_number(),
-              non_neg_integer() | none) -> effect().
+              non_neg_integer() | pyport_wire_channel:taken() | none) ->
+          effect().
 message(Op, Number, Data) ->
     {link, pyport_wire_channel:message(Op, Number, Data)}.
 
@@ -267,24 +268,25 @@ deliver({_, Reply}, Message, Cells) ->
 told(Number, Channel) ->
     Cells = cells(Channel),
     case pyport_channel_cells:untold(Cells) of
-        {ok, UpTo} ->
+        {ok, {UpTo, _} = Taken} ->
             IsTime = pyport_channel_cells:is_step(Cells, UpTo) orelse
                 pyport_channel_cells:is_wanted(Cells)
                 andalso claimed(Cells) >= arrived(Cells),
-            [tell_taken(Number, UpTo, Cells) || IsTime];
+            [tell_taken(Number, Taken, Cells) || IsTime];
         none ->
             []
     end.
 
 %% Who waits is to hear of the next step or of the empty queue, whatever was
 %% told before.
--spec tell_taken(channel_number(), non_neg_integer(), cells()) -> effect().
-tell_taken(Number, UpTo, Cells) ->
+-spec tell_taken(channel_number(), pyport_wire_channel:taken(), cells()) ->
+          effect().
+tell_taken(Number, {UpTo, _} = Taken, Cells) ->
     IsAll = pyport_channel_cells:is_step(Cells, UpTo)
         orelse claimed(Cells) >= arrived(Cells),
-    ok = pyport_channel_cells:set_told(Cells, UpTo),
+    ok = pyport_channel_cells:set_told(Cells, Taken),
     _ = [ok = pyport_channel_cells:set_wanted(Cells, false) || IsAll],
-    message(channel_taken, Number, UpTo).
+    message(channel_taken, Number, Taken).
 
 -spec taken(channel_number(), channel()) -> [effect()].
 taken(Number, Channel) ->

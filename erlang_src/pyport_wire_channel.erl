@@ -7,7 +7,7 @@
 -export([new/2, message/3, messages_taken/1, process/2]).
 -export([event/1, request/1, answer/1]).
 
--export_type([op/0, new/0, request/0, event/0, answer/0, why/0]).
+-export_type([op/0, new/0, taken/0, request/0, event/0, answer/0, why/0]).
 
 -define(TOTAL_NONE, 16#FFFFFFFFFFFFFFFF).
 
@@ -16,8 +16,10 @@
 -type new() :: #{kind := terms | bytes,
                  bytes_max := non_neg_integer(),
                  reference := binary()}.
+%% What processes have taken of a channel: the sum of the sizes, and the count.
+-type taken() :: {UpTo :: non_neg_integer(), Count :: non_neg_integer()}.
 %% `none' is the total that says that nothing more comes.
--type data() :: iodata() | non_neg_integer() | none.
+-type data() :: iodata() | non_neg_integer() | taken() | none.
 -type why() :: python | erlang | too_many.
 -type request() ::
         {channel_new, Number :: non_neg_integer(), new()}
@@ -54,8 +56,8 @@ message(channel_drop, Number, _) ->
     with_length(<<16#33, Number:64>>);
 message(channel_wait, Number, _) ->
     with_length(<<16#34, Number:64>>);
-message(channel_taken, Number, UpTo) ->
-    with_length(<<16#35, Number:64, UpTo:64>>).
+message(channel_taken, Number, {UpTo, Count}) ->
+    with_length(<<16#35, Number:64, UpTo:64, Count:64>>).
 
 %% @doc What processes were given of SENDs, with its length before it.
 -spec messages_taken(non_neg_integer()) -> iolist().
@@ -101,8 +103,8 @@ request(<<16#32, Number:64, Total:64>>) ->
     {ok, {channel, channel_close, Number, Total}};
 request(<<16#33, Number:64>>) -> {ok, {channel, channel_drop, Number, none}};
 request(<<16#34, Number:64>>) -> {ok, {channel, channel_wait, Number, none}};
-request(<<16#35, Number:64, UpTo:64>>) ->
-    {ok, {channel, channel_taken, Number, UpTo}};
+request(<<16#35, Number:64, UpTo:64, Count:64>>) ->
+    {ok, {channel, channel_taken, Number, {UpTo, Count}}};
 request(<<16#36, 0:64, UpTo:64>>) -> {ok, {messages_taken, UpTo}};
 request(<<16#37, Key:64, Alive>>) when Alive < 2 ->
     {ok, {process, Key, Alive =:= 1}};

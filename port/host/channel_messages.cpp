@@ -23,7 +23,8 @@ Result<Done> ChannelMessages::message(const wire::Message& head, ByteView body) 
       if (const auto channel = channels_.find(head.id)) channel->wanted();
       return Done{};
     case Op::channel_taken:
-      if (const auto channel = channels_.find(head.id)) channel->credit(load_u64(body.data()));
+      if (const auto channel = channels_.find(head.id))
+        channel->credit({load_u64(body.data()), load_u64(body.data() + 8)});
       return Done{};
     default:
       return Error{Errc::protocol,

@@ -30,7 +30,7 @@ Channel::~Channel() {
   std::uint64_t held = 0;
   {
     const MutexLock lock(inside_->mutex);
-    held = inside_->outgoing - inside_->credited;
+    held = Inside::charge(inside_->outgoing) - Inside::charge(inside_->credited);
   }
   if (held > 0) inside_->budget.outgoing().give_memory(held);
 }
@@ -262,8 +262,12 @@ bool Channel::closed() {
 Channel::Status Channel::status() {
   Inside& inside = *inside_;
   const MutexLock lock(inside.mutex);
-  return {
-      inside.messages, inside.size, inside.memory, inside.taken, inside.outgoing, inside.over};
+  return {inside.messages,
+          inside.size,
+          inside.memory,
+          inside.taken,
+          inside.outgoing.bytes,
+          inside.over};
 }
 
 }  // namespace pyport::store

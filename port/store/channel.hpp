@@ -60,8 +60,8 @@ class ChannelEvents {
   virtual void pressure(bool on) noexcept = 0;
 };
 
-// What all channels of the process hold: memory of the queues to Python, and sizes of what is on
-// its way to Erlang. Each is bounded by bytes_max.
+// What all channels of the process hold: memory of the queues to Python, and what is on its way to
+// Erlang, each message with its size and kMessageOverheadBytes. Each is bounded by bytes_max.
 class ChannelBudget;  // store/channel_budget.hpp
 
 // How a side learns what the other has taken without a message for each: at once what it asks for,
@@ -73,6 +73,9 @@ class ChannelBudget;  // store/channel_budget.hpp
 
 // What stands before a message in a batch: its length, and operation and number, which it counts.
 inline constexpr std::size_t kEntryHeadBytes = 4 + 1 + 8;
+
+// What a message to Erlang costs the two processes besides its bytes, about.
+inline constexpr std::uint64_t kMessageOverheadBytes = 64;
 
 inline constexpr std::uint64_t kTotalNone = ~std::uint64_t{0};  // of end(): nothing more comes
 
@@ -152,8 +155,10 @@ class Channel final : public Waitable,
 
   enum class Room : std::uint8_t { taken, full, closed, too_large };
   // Takes a place for a message of `size` bytes. taken: the caller sends it (queues it on the link)
-  // and calls sent(). too_large: more than bytes_max or the budget, it never fits. full: also while
-  // others wait; the BEAM was asked to tell what was taken there, if it was not just before.
+  // and calls sent(). bytes_max bounds sizes; the budget is charged kMessageOverheadBytes more for
+  // each message, empty ones too. too_large: more than bytes_max or the budget, it never fits.
+  // full: also while others wait; the BEAM was asked to tell what was taken there, if it was not
+  // just before.
   [[nodiscard]] Room take_room(std::size_t size);
   void sent();
   // A thread's place among those that wait for room. await() says ready when room is reserved for
@@ -175,8 +180,16 @@ class Channel final : public Waitable,
     Channel& channel_;
     WaitList::Waiter self_;
   };
-  // The BEAM's processes have taken messages of `taken` bytes in all.
-  void credit(std::uint64_t taken);
+  // What bounds all channels; a message of more never fits.
+  [[nodiscard]] std::uint64_t budget_bytes_max() const noexcept;
+  // So many messages of so many bytes, of all that were sent.
+  struct Sums {
+    std::uint64_t bytes = 0;
+    std::uint64_t count = 0;
+  };
+  static constexpr Sums kAll{~std::uint64_t{0}, ~std::uint64_t{0}};
+  // The BEAM's processes have taken so much in all.
+  void credit(const Sums& taken);
 
   // --- both ---
 

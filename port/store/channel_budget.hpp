@@ -30,7 +30,7 @@ class ChannelBudget {
 
   [[nodiscard]] MessageMemory& message_memory() noexcept { return message_memory_; }
 
-  // Sizes of what is on its way to Erlang, as its memory.
+  // What is on its way to Erlang, as its memory: sizes, and kMessageOverheadBytes for each message.
   [[nodiscard]] Budget& outgoing() noexcept { return outgoing_; }
   [[nodiscard]] const Budget& outgoing() const noexcept { return outgoing_; }
 

@@ -150,8 +150,8 @@ struct Channel::Inside {
   bool waited PYPORT_GUARDED_BY(mutex) = false;   // for the next step, or the last message
 
   // To Erlang.
-  std::uint64_t outgoing PYPORT_GUARDED_BY(mutex) = 0;  // sizes that took a place
-  std::uint64_t credited PYPORT_GUARDED_BY(mutex) = 0;  // of them, taken there
+  Sums outgoing PYPORT_GUARDED_BY(mutex);               // what took a place
+  Sums credited PYPORT_GUARDED_BY(mutex);               // of them, taken there
   std::uint64_t sending PYPORT_GUARDED_BY(mutex) = 0;   // took a place and are not sent
   std::uint64_t reserved PYPORT_GUARDED_BY(mutex) = 0;  // sizes, for waiters that were served
   std::optional<ClosedFirst> closed PYPORT_GUARDED_BY(mutex);
@@ -184,6 +184,10 @@ struct Channel::Inside {
   void carry_out(Effects& effects) PYPORT_EXCLUDES(mutex);
 
   // --- channel_room.cpp ---
+  // What the budget is charged.
+  [[nodiscard]] static constexpr std::uint64_t charge(const Sums& messages) noexcept {
+    return messages.bytes + messages.count * kMessageOverheadBytes;
+  }
   [[nodiscard]] std::uint64_t own_room_locked() PYPORT_REQUIRES(mutex);
   // Asks the BEAM for what the first that waits needs, or else `bytes`; unless it was asked within
   // `pause` and has not answered.

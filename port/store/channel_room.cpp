@@ -17,7 +17,8 @@ constexpr milliseconds kWaitPause{100};
 
 std::uint64_t Channel::Inside::own_room_locked() {
   const std::uint64_t bytes_max = channel.options_.bytes_max;
-  return bytes_max == 0 ? ~std::uint64_t{0} : bytes_max - (outgoing - credited) - reserved;
+  return bytes_max == 0 ? ~std::uint64_t{0}
+                        : bytes_max - (outgoing.bytes - credited.bytes) - reserved;
 }
 
 void Channel::Inside::want_locked(std::uint64_t bytes, milliseconds pause, Effects& effects) {
@@ -32,15 +33,17 @@ void Channel::Inside::want_locked(std::uint64_t bytes, milliseconds pause, Effec
 Channel::Room Channel::take_room(std::size_t size) {
   Inside& inside = *inside_;
   Budget& budget = inside.budget.outgoing();
+  const std::uint64_t charge = Inside::charge({size, 1});
   Inside::Effects effects;
   {
     const MutexLock lock(inside.mutex);
     if (inside.closed) return Room::closed;
-    if (size > budget.bytes_max()) return Room::too_large;
+    if (charge > budget.bytes_max()) return Room::too_large;
     if (options_.bytes_max != 0 && size > options_.bytes_max) return Room::too_large;
     if (inside.room_waiters.empty() && size <= inside.own_room_locked() &&
-        budget.take_memory(size)) {
-      inside.outgoing += size;
+        budget.take_memory(charge)) {
+      inside.outgoing.bytes += size;
+      ++inside.outgoing.count;
       ++inside.sending;
       return Room::taken;
     }
@@ -48,6 +51,10 @@ Channel::Room Channel::take_room(std::size_t size) {
   }
   inside.carry_out(effects);
   return Room::full;
+}
+
+std::uint64_t Channel::budget_bytes_max() const noexcept {
+  return inside_->budget.outgoing().bytes_max();
 }
 
 void Channel::sent() {
@@ -61,14 +68,17 @@ void Channel::sent() {
   inside_->carry_out(effects);
 }
 
-void Channel::credit(std::uint64_t taken) {
+void Channel::credit(const Sums& taken) {
   Inside::Effects effects;
   {
     const MutexLock lock(inside_->mutex);
-    const std::uint64_t credited = std::min(taken, inside_->outgoing);
-    if (credited <= inside_->credited) return;
-    effects.room_back = credited - inside_->credited;
-    inside_->credited = credited;
+    const Sums sent = inside_->outgoing;
+    const Sums before = inside_->credited;
+    const Sums now{std::max(before.bytes, std::min(taken.bytes, sent.bytes)),
+                   std::max(before.count, std::min(taken.count, sent.count))};
+    effects.room_back = Inside::charge(now) - Inside::charge(before);
+    if (effects.room_back == 0) return;
+    inside_->credited = now;
     inside_->want_told.reset();
     inside_->serve_room_locked(effects);
   }
@@ -79,8 +89,9 @@ void Channel::Inside::serve_room_locked(Effects& effects) {
   while (!closed && !room_waiters.empty()) {
     const std::uint64_t need = room_waiters.first().need;
     if (need > own_room_locked()) return;
-    if (!budget.outgoing().take_memory(need)) {
-      if (!budget_wait || need < *budget_wait) effects.room_wanted = budget_wait = need;
+    const std::uint64_t cost = charge({need, 1});
+    if (!budget.outgoing().take_memory(cost)) {
+      if (!budget_wait || cost < *budget_wait) effects.room_wanted = budget_wait = cost;
       return;
     }
     reserved += need;
@@ -140,7 +151,8 @@ Channel::Room Channel::RoomTurn::take() {
     if (inside.closed) return Room::closed;  // leave() gives the room back
     inside.room_waiters.remove(self_);
     inside.reserved -= self_.need;
-    inside.outgoing += self_.need;
+    inside.outgoing.bytes += self_.need;
+    ++inside.outgoing.count;
     ++inside.sending;
   }
   return Room::taken;
@@ -154,7 +166,7 @@ void Channel::RoomTurn::leave() {
     if (self_.stand == Inside::Stand::away) return;
     if (self_.stand == Inside::Stand::served) {
       inside.reserved -= self_.need;
-      effects.room_back = self_.need;
+      effects.room_back = Inside::charge({self_.need, 1});
     }
     inside.room_waiters.remove(self_);
     inside.serve_room_locked(effects);

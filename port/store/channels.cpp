@@ -20,7 +20,7 @@ void Channels::drop(std::uint64_t number) {
   const std::shared_ptr<Channel> channel = find(number);
   if (!channel) return;
   channel->abandon();
-  channel->credit(~std::uint64_t{0});  // nobody is left to take what was sent
+  channel->credit(Channel::kAll);  // nobody is left to take what was sent
   registry_.drop(channel, channel->status().memory);
 }
 

@@ -25,9 +25,10 @@ std::optional<std::size_t> body_bytes(Op op) noexcept {
       return std::nullopt;
     case Op::buffer_close:
     case Op::channel_close:
-    case Op::channel_taken:
     case Op::messages_taken:
       return kTotalBytes;
+    case Op::channel_taken:
+      return kTakenBytes;
     case Op::process:
       return 1;
     default:

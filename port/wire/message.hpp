@@ -66,7 +66,8 @@ inline constexpr std::uint8_t kFlagArraysAsBinary = 0x02;
 inline constexpr std::size_t kLengthBytes = 4;
 inline constexpr std::size_t kControlHeaderBytes = 9;
 inline constexpr std::size_t kRunHeaderBytes = 26;
-inline constexpr std::size_t kTotalBytes = 8;  // what a BUFFER_CLOSE says after its header
+inline constexpr std::size_t kTotalBytes = 8;      // what a BUFFER_CLOSE says after its header
+inline constexpr std::size_t kTakenBytes = 8 + 8;  // what a CHANNEL_TAKEN says after its header
 inline constexpr std::size_t kBufferNewBytes = 1 + 4 + 3 * 8;  // up to the reference
 inline constexpr std::size_t kChannelNewBytes = 1 + 8;         // up to the reference
 

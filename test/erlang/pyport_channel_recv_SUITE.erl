@@ -27,6 +27,8 @@ all() ->
      nothing_there_is_told_from_nothing_more,
      what_was_received_is_told_to_who_waits,
      a_step_is_told_to_who_waits,
+     empty_messages_are_told_by_their_count,
+     many_small_messages_are_told_without_being_asked,
      what_was_received_is_told_in_steps,
      a_receiver_leaves_nothing_behind,
      messages_to_a_process_arrive_in_their_order,
@@ -150,14 +152,14 @@ what_was_received_is_told_to_who_waits(Config) ->
     ok = utter(Config, [{channel, 1, {message, <<0:80>>}} || _ <- [1, 2, 3]]),
     {ok, _} = py_byte_channel:recv(Channel),
     ok = utter(Config, [{channel, 1, wait}]),
-    ok = until(Config, <<"link-ctaken-1-10">>),
+    ok = until(Config, <<"link-ctaken-1-10-1">>),
     [{ok, _} = py_byte_channel:recv(Channel) || _ <- [1, 2]],
-    ok = until(Config, <<"link-ctaken-1-10 link-ctaken-1-30">>),
+    ok = until(Config, <<"link-ctaken-1-10-1 link-ctaken-1-30-3">>),
     %% nobody waits any more
     ok = utter(Config, [{channel, 1, {message, <<0:80>>}} || _ <- [1, 2, 3]]),
     [{ok, _} = py_byte_channel:recv(Channel) || _ <- [1, 2]],
     ok = utter(Config, [{channel, 0, wait}]),
-    until(Config, <<"link-ctaken-1-30 link-ctaken-1-50">>).
+    until(Config, <<"link-ctaken-1-30-3 link-ctaken-1-50-5">>).
 
 %% doc: in the midst of what came together.
 a_step_is_told_to_who_waits(Config) ->
@@ -167,7 +169,30 @@ a_step_is_told_to_who_waits(Config) ->
     {ok, _} = py_byte_channel:recv(Channel),
     ok = utter(Config, [{channel, 1, wait}]),
     [{ok, _} = py_byte_channel:recv(Channel) || _ <- [2, 3, 4]],
-    until(Config, <<"link-ctaken-1-10 link-ctaken-1-40">>).
+    until(Config, <<"link-ctaken-1-10-1 link-ctaken-1-40-4">>).
+
+%% doc: their sum stays 0, and Python waits for their room.
+empty_messages_are_told_by_their_count(Config) ->
+    Channel = byte_channel(Config, #{}),
+    Message = {channel, 1, {message, <<>>}},
+    ok = utter(Config, [Message, Message, {channel, 1, wait}]),
+    [{ok, <<>>} = py_byte_channel:recv(Channel) || _ <- [1, 2]],
+    ok = until(Config, <<"link-ctaken-1-0-2">>),
+    Waiting = waiting(Config, fun() -> py_byte_channel:recv(Channel) end),
+    ok = utter(Config, [Message]),
+    {ok, <<>>} = pyport_case:await(Waiting),
+    ok = utter(Config, [{channel, 1, wait}]),
+    until(Config, <<"link-ctaken-1-0-2 link-ctaken-1-0-3">>).
+
+%% doc: 16,384 of them are as much as a mebibyte.
+many_small_messages_are_told_without_being_asked(Config) ->
+    Channel = byte_channel(Config, #{}),
+    Batch = [{channel, 1, {message, <<0>>}} || _ <- lists:seq(1, 1024)],
+    [begin
+         ok = utter(Config, Batch),
+         [{ok, <<0>>} = py_byte_channel:recv(Channel) || _ <- Batch]
+     end || _ <- lists:seq(1, 16)],
+    until(Config, <<"link-ctaken-1-16384-16384">>).
 
 what_was_received_is_told_in_steps(Config) ->
     Channel = byte_channel(Config, #{max_size => 100}),
@@ -179,7 +204,8 @@ what_was_received_is_told_in_steps(Config) ->
                || _ <- lists:seq(1, 3)],
     ok = utter(Config, [{channel, 1, {message, <<0:80>>}} || _ <- [1, 2, 3]]),
     [{ok, _} = pyport_case:await(Each) || Each <- Waiting],
-    until(Config, <<"link-ctaken-1-30 link-ctaken-1-60 link-ctaken-1-90">>).
+    until(Config, <<"link-ctaken-1-30-3 link-ctaken-1-60-6 "
+                    "link-ctaken-1-90-9">>).
 
 a_receiver_leaves_nothing_behind(Config) ->
     Channel = channel(Config, #{}),

@@ -30,6 +30,7 @@ struct Events final : store::ChannelEvents {
 
 struct Model {
   static constexpr std::uint64_t kBytesMax = 1000;
+  static constexpr std::uint64_t kBudgetBytes = 20'000;
 
   void append(unsigned count, unsigned size, bool own) {
     Bytes entries;
@@ -65,7 +66,9 @@ struct Model {
   }
   void room(std::uint64_t size) {
     const auto answer = channel->take_room(size);
-    const bool fits = outgoing - credited + size <= kBytesMax;
+    const std::uint64_t held = outgoing - credited + size;
+    const std::uint64_t besides = (uncredited + 1) * store::kMessageOverheadBytes;
+    const bool fits = held <= kBytesMax && held + besides <= kBudgetBytes;
     using Room = store::Channel::Room;
     const Room expected = closed             ? Room::closed
                           : size > kBytesMax ? Room::too_large
@@ -74,6 +77,7 @@ struct Model {
     if (answer != expected) std::abort();
     if (answer != Room::taken) return;
     outgoing += size;
+    ++uncredited;
     ++sending;
   }
   void sent() {
@@ -82,7 +86,8 @@ struct Model {
     channel->sent();
   }
   void credit(std::uint64_t up_to) {
-    channel->credit(up_to);
+    channel->credit({up_to, store::Channel::kAll.count});
+    uncredited = 0;
     credited = std::max(credited, std::min(up_to, outgoing));
   }
   void check() const {
@@ -95,7 +100,7 @@ struct Model {
   }
 
   Events events;
-  store::ChannelBudget budget{20'000, events};
+  store::ChannelBudget budget{kBudgetBytes, events};
   std::shared_ptr<store::Channel> channel = std::make_shared<store::Channel>(
       7, store::ChannelOptions{store::ChannelKind::terms, kBytesMax}, budget, events);
   std::deque<std::string> queue;
@@ -103,6 +108,7 @@ struct Model {
   std::uint64_t taken = 0;
   std::uint64_t outgoing = 0;
   std::uint64_t credited = 0;
+  std::uint64_t uncredited = 0;  // messages
   std::uint64_t sending = 0;
   std::optional<std::uint64_t> total;
   bool over = false;

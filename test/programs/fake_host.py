@@ -264,8 +264,9 @@ def message(data: bytes, where: str) -> None:
     if op == 0x31:
         taken[request] = taken.get(request, 0) + len(data) - 9
     if op in NUMBER_NAMES:
-        value = int.from_bytes(data[9:], "big")
-        seen.append(f"{where}-{NUMBER_NAMES[op]}-{request}-{value}")
+        values = (data[at : at + 8] for at in range(9, len(data), 8))
+        numbers = "-".join(str(int.from_bytes(value, "big")) for value in values)
+        seen.append(f"{where}-{NUMBER_NAMES[op]}-{request}-{numbers}")
         return
     if op in CHANNEL_NAMES:
         seen.append(f"{where}-{CHANNEL_NAMES[op]}-{request}-{len(data) - 9}")

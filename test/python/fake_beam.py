@@ -57,7 +57,7 @@ class FakeBeam:
         self._dead = {pid(DEAD)}
         self._credit = True
         self._messages_taken = 0
-        self._taken = dict.fromkeys(KINDS, 0)
+        self._taken = dict.fromkeys(KINDS, (0, 0))  # sizes, and how many
         self._weights = dict.fromkeys(KINDS, 0)  # of what was sent to Python
         self._closed: set[int] = set()
 
@@ -98,9 +98,10 @@ class FakeBeam:
             self._message(body)
         elif operation == MESSAGE:
             self._put(number, body)
-            self._taken[number] += len(body)
+            size, count = self._taken[number]
+            self._taken[number] = size + len(body), count + 1
             if self._credit:
-                self._send(CHANNEL_TAKEN, number, struct.pack(">Q", self._taken[number]))
+                self._send(CHANNEL_TAKEN, number, struct.pack(">QQ", *self._taken[number]))
         elif operation == CLOSED:
             self._close(number)
 
@@ -123,7 +124,7 @@ class FakeBeam:
             self._credit = argument == "on"
             for number, taken in self._taken.items():
                 if self._credit:
-                    self._send(CHANNEL_TAKEN, number, struct.pack(">Q", taken))
+                    self._send(CHANNEL_TAKEN, number, struct.pack(">QQ", *taken))
         elif command == "close":
             self._close(int(argument))
         else:

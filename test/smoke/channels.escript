@@ -56,7 +56,7 @@ to_erlang(Port) ->
         [1, 2] =:= [receive {Port, {data, <<16#B0, 2:64, Term/binary>>}} ->
                         binary_to_term(Term)
                     after ?ANSWER_MS -> nothing end || _ <- [1, 2]]),
-    port_command(Port, <<16#35, 2:64, 6:64>>),
+    port_command(Port, <<16#35, 2:64, 6:64, 2:64>>),
     check("CHANNEL_TAKEN makes room",
         eval(Port, 21, <<"c.send(3, 20000)">>, #{c => Ref}) =:= none),
     check("Python closes: CLOSED comes behind the last message",

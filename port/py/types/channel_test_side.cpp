@@ -75,7 +75,7 @@ PyObject* test_end(PyObject* self, PyObject* /*none*/) noexcept PYPORT_REQUIRES(
 PyObject* test_take(PyObject* self, PyObject* up_to) noexcept PYPORT_REQUIRES(gil) {
   std::uint64_t taken = 0;
   if (!is_for_tests(self) || !to_unsigned(up_to, taken)) return nullptr;
-  store_of(self).credit(taken);
+  store_of(self).credit({taken, store::Channel::kAll.count});
   return keep(Py_None);
 }
 

@@ -97,7 +97,12 @@ TEST_CASE("channel messages: CHANNEL_TAKEN makes room for what Python sends") {
   const auto channel = rig.channels.find(1);
   REQUIRE(channel->take_room(10) == Channel::Room::taken);
   CHECK(channel->take_room(1) == Channel::Room::full);
-  REQUIRE(rig.tell(Op::channel_taken, 1, Rig::of(4)).ok());
+  const std::uint64_t charged = rig.channels.budget().outgoing().memory_bytes();
+  Bytes taken = Rig::of(4);
+  put_u64(taken, 1);
+  REQUIRE(rig.tell(Op::channel_taken, 1, taken).ok());
+  CHECK(rig.channels.budget().outgoing().memory_bytes() ==
+        charged - 4 - store::kMessageOverheadBytes);
   CHECK(channel->take_room(4) == Channel::Room::taken);
 }
 
@@ -152,7 +157,8 @@ TEST_CASE("channel messages: a buffer is found while a queued message that may n
   CHECK(rig.buffers.find(ByteView(first_reference)) == nullptr);
 }
 
-TEST_CASE("channel messages: a channel that was dropped unread keeps no buffer that is dropped later") {
+TEST_CASE(
+    "channel messages: a channel that was dropped unread keeps no buffer that is dropped later") {
   Rig rig;
   REQUIRE(rig.make(1, first_reference).ok());
   REQUIRE(rig.make_channel(1, other_reference).ok());
@@ -169,8 +175,10 @@ TEST_CASE("channel messages: what is for a channel that is gone is ignored") {
   Rig rig;
   rig.send(77, "x");
   rig.messages.send(77, Payload::copy_of(first_reference).value(), 9);
-  for (const Op op : {Op::channel_close, Op::channel_taken})
-    CHECK(rig.tell(op, 77, Rig::of(1)).ok());
+  Bytes taken = Rig::of(1);
+  put_u64(taken, 1);
+  CHECK(rig.tell(Op::channel_close, 77, Rig::of(1)).ok());
+  CHECK(rig.tell(Op::channel_taken, 77, taken).ok());
   for (const Op op : {Op::channel_drop, Op::channel_wait})
     CHECK(rig.tell(op, 77).ok());
   CHECK_FALSE(rig.messages.channel_info(77).has_value());
