@@ -59,8 +59,9 @@ inline constexpr const char* kSend =
     "Sends a term to Erlang, which takes it with py_channel:recv.\n\n"
     "Waits for room at most `timeout_ms` milliseconds (-1 or None: without limit, 0: not at all);\n"
     "it does not wait until Erlang has received. Threads get room in turn. Raises TimeoutError\n"
-    "(no room), ChannelClosed, ValueError (larger than the max_size of the channel, or than one\n"
-    "message may be), and what a term that has no form in Erlang raises; nothing is sent then.";
+    "(no room), ChannelClosed, ValueError (larger than the max_size of the channel,\n"
+    "channel_bytes_max, or one message may be), and what a term that has no form in Erlang\n"
+    "raises; nothing is sent then.";
 inline constexpr const char* kTrySend =
     "try_send($self, term, /)\n--\n\n"
     "True when the term was sent, False when there is no room now, or others wait for it.\n"
@@ -72,7 +73,8 @@ inline constexpr const char* kSendBytes =
     "Returns True. Without `timeout_ms` it does not wait for room, with it at most so many\n"
     "milliseconds (-1 or None: without limit). Raises RuntimeError (\"channel busy\n"
     "(backpressure)\": no room, or others wait for it; \"channel closed\"), TypeError (other\n"
-    "types), ValueError (larger than the max_size of the channel, or than one message may be).";
+    "types), ValueError (larger than the max_size of the channel, channel_bytes_max, or one\n"
+    "message may be).";
 inline constexpr const char* kClose =
     "close($self, /)\n--\n\n"
     "Closes the channel in both directions. Never raises, and may be called again.\n\n"

@@ -33,10 +33,14 @@ void give(ChannelObject& object, const Bytes& message) PYPORT_REQUIRES(gil) {
 [[nodiscard]] Sent refuse_too_large(const store::Channel& channel, std::size_t size)
     PYPORT_REQUIRES(gil) {
   const std::uint64_t max = channel.options().bytes_max;
+  const bool by_channel = max != 0 && size > max;
   PyErr_Format(PyExc_ValueError,
-               "a message of %zu bytes never fits into this channel: its max_size is %llu",
+               by_channel ? "a message of %zu bytes never fits into this channel: its max_size is "
+                            "%llu"
+                          : "a message of %zu bytes never fits into any channel: with what it "
+                            "costs besides, it exceeds channel_bytes_max, which is %llu",
                size,
-               static_cast<unsigned long long>(max));
+               static_cast<unsigned long long>(by_channel ? max : channel.budget_bytes_max()));
   return Sent::error;
 }
 

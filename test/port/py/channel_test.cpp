@@ -52,7 +52,10 @@ Bytes term_of(ByteView inner, std::string_view before = "", std::string_view aft
 // A process with one channel, number 12, in which the integers 1 and 2 wait.
 class WithChannels {
  public:
-  explicit WithChannels(ChannelKind kind = ChannelKind::terms) PYPORT_REQUIRES(pyport::py::gil) {
+  explicit WithChannels(ChannelKind kind = ChannelKind::terms,
+                        std::uint64_t bytes_max = std::uint64_t{1} << 20)
+      PYPORT_REQUIRES(pyport::py::gil)
+      : channels({.bytes_max = bytes_max}, events, dropped) {
     conversions.channels = &channels;
     REQUIRE(channels.create(12, reference(), {.kind = kind}).ok());
     const Bytes entries =
@@ -66,7 +69,7 @@ class WithChannels {
 
   Events events;
   pyport::store::Dropped dropped;
-  pyport::store::Channels channels{{}, events, dropped};
+  pyport::store::Channels channels;
 
  private:
   static void forget() {
@@ -161,9 +164,6 @@ TEST_CASE("channel: a close of Python is told once, and what waits is still rece
   CHECK(receive(channel.get()) == "1");
 }
 
-TEST_CASE("channel: one that Erlang does not know cannot be sent there") {
-  const PythonScope python;
-
 TEST_CASE("channel: in a forked child its object ends without what it shares with the parent") {
   const PythonScope python;
   // A child has left it for ever; kept, so that the leak is none.
@@ -192,6 +192,9 @@ TEST_CASE("channel: what is over the budget of all channels is refused by its na
         "ValueError: a message of 46 bytes never fits into any channel: with what it costs "
         "besides, it exceeds channel_bytes_max, which is 100");
 }
+
+TEST_CASE("channel: one that Erlang does not know cannot be sent there") {
+  const PythonScope python;
   for (const char* kind : {"Channel", "ByteChannel"}) {
     const PyRef channel = pyport::test::eval("_erlang." + std::string(kind) + "._test_create()");
     REQUIRE(static_cast<bool>(channel));
