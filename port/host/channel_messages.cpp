@@ -37,7 +37,7 @@ Result<Done> ChannelMessages::create(std::uint64_t number, ByteView body) {
   if (number == 0) return Error{Errc::protocol, "a CHANNEL_NEW of number 0"};
   const store::ChannelOptions options{
       wanted.raw ? store::ChannelKind::bytes : store::ChannelKind::terms, wanted.bytes_max};
-  const auto made = channels_.create(number, wanted.reference, options);
+  auto made = channels_.create(number, wanted.reference, options);
   if (made.ok()) return Done{};
   if (made.error().code != Errc::too_large) return made;
   events_.too_many(number);

@@ -39,6 +39,7 @@ TEST_CASE("channel: many small messages are all there, however they were cut int
   int sent = 0;
   for (int run = 1; sent < 20'000; run = run % 97 + 1) {
     std::vector<std::string> messages;
+    messages.reserve(static_cast<std::size_t>(run));
     for (int i = 0; i < run; ++i)
       messages.push_back(std::to_string(sent++));
     f.put(messages);

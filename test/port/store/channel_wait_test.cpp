@@ -294,13 +294,15 @@ struct Crowd {
 
   ChannelFixture f;
   std::vector<InterruptPoint> points = std::vector<InterruptPoint>(kReceivers);
-  std::vector<std::atomic<int>> seen = std::vector<std::atomic<int>>(kSenders * kEach);
+  std::vector<std::atomic<int>> seen =
+      std::vector<std::atomic<int>>(static_cast<std::size_t>(kSenders) * kEach);
   std::atomic<int> disorder{0};
 };
 
 TEST_CASE("crowd: with senders, time-outs and interrupts nothing is lost, doubled or reordered") {
   Crowd crowd;
   std::vector<std::thread> receivers;
+  receivers.reserve(Crowd::kReceivers);
   for (int i = 0; i < Crowd::kReceivers; ++i)
     receivers.emplace_back([&crowd, i] { crowd.receive(i); });
   std::atomic<bool> done{false};
@@ -310,6 +312,7 @@ TEST_CASE("crowd: with senders, time-outs and interrupts nothing is lost, double
         point.request();
   });
   std::vector<std::thread> senders;
+  senders.reserve(Crowd::kSenders);
   for (int i = 0; i < Crowd::kSenders; ++i)
     senders.emplace_back([&crowd, i] { crowd.send(i); });
   for (std::thread& sender : senders)

@@ -6,7 +6,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace pyport;
+using namespace pyport;  // NOLINT(google-build-using-namespace) -- a test of one layer
 using store::Processes;
 using State = Processes::State;
 
