@@ -48,7 +48,7 @@ class WaitList {
   enum class Stand : std::uint8_t { away, in_line, served };
   // On the stack of the thread that waits.
   struct Waiter {
-    const std::shared_ptr<Sleep>& sleep;
+    std::shared_ptr<Sleep> sleep;   // owners: its thread, this, and who wakes it
     std::uint64_t need = 0;         // what it waits for, in the object's own terms
     std::atomic<bool> over{false};  // look again
     Stand stand = Stand::away;

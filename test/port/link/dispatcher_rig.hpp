@@ -156,7 +156,7 @@ struct Rig {
   Bytes answers_;
 };
 
-// A gate that a run waits at.
+// A gate that a run waits at. Declared before the rig, whose threads may use it to the end.
 struct Gate {
   Mutex mutex;
   CondVar changed;

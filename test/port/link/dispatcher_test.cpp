@@ -22,8 +22,8 @@ TEST_CASE("dispatcher: a request runs on its context's thread and is answered on
 }
 
 TEST_CASE("dispatcher: a deadline covers the time in the queue, and only its own request") {
-  Rig rig;
   Gate gate;
+  Rig rig;
   rig.context(1, [&gate](const Request& request) {
     if (request.head.id == 1) gate.pass();
   });
@@ -41,8 +41,8 @@ TEST_CASE("dispatcher: a deadline covers the time in the queue, and only its own
 }
 
 TEST_CASE("dispatcher: a running request whose time is up is answered and interrupted") {
-  Rig rig;
   Gate gate;
+  Rig rig;
   rig.context(1, [&gate](const Request&) { gate.pass(); });
   rig.source.put(1, 7, Clock::now() + milliseconds(300));
   const auto late = rig.answer();
@@ -65,8 +65,8 @@ TEST_CASE("dispatcher: an interrupt for a request that has ended reaches nobody"
 }
 
 TEST_CASE("dispatcher: a cancelled request never runs") {
-  Rig rig;
   Gate gate;
+  Rig rig;
   std::atomic<bool> ran{false};
   rig.context(1, [&gate, &ran](const Request& request) {
     if (request.head.id == 1) gate.pass();
@@ -85,8 +85,8 @@ TEST_CASE("dispatcher: a cancelled request never runs") {
 }
 
 TEST_CASE("dispatcher: news that nobody waits for are never refused, and no id is no request") {
-  Rig rig;
   Gate gate;
+  Rig rig;
   rig.context(1, [&gate](const Request& request) {
     if (request.head.id == 1) gate.pass();
   });
@@ -106,8 +106,8 @@ TEST_CASE("dispatcher: news that nobody waits for are never refused, and no id i
 }
 
 TEST_CASE("dispatcher: closing a context answers what waits and what runs") {
-  Rig rig;
   Gate gate;
+  Rig rig;
   rig.context(1, [&gate](const Request&) { gate.pass(); });
   rig.source.put(1, 1);
   rig.source.put(1, 2);
@@ -133,8 +133,8 @@ TEST_CASE("dispatcher: a context that does not exist is an error for that reques
 }
 
 TEST_CASE("dispatcher: beyond the limit of queued requests the next is refused at once") {
-  Rig rig;
   Gate gate;
+  Rig rig;
   rig.context(1, [&gate](const Request&) { gate.pass(); });
   for (std::uint64_t id = 1; id <= 102; ++id)
     rig.source.put(1, id);

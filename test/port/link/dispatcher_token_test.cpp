@@ -10,8 +10,8 @@ using namespace pyport::link;  // NOLINT(google-build-using-namespace) -- a test
 using namespace pyport::test;  // NOLINT(google-build-using-namespace) -- a test of one layer
 
 TEST_CASE("dispatcher: two contexts serve while a third one's run lasts") {
-  Rig rig;
   Gate gate;
+  Rig rig;
   rig.context(1, [&gate, &rig](const Request&) {
     rig.dispatcher.expect_long_run();
     gate.pass();
@@ -28,8 +28,8 @@ TEST_CASE("dispatcher: two contexts serve while a third one's run lasts") {
 }
 
 TEST_CASE("dispatcher: a run that lasts without notice does not stop the reading") {
-  Rig rig;
   Gate gate;
+  Rig rig;
   rig.context(1, [&gate](const Request&) { gate.pass(); });
   rig.context(2, [](const Request&) {});
   rig.source.put(1, 1);
