@@ -32,6 +32,8 @@ LIFE_SUITES = [
     "convert_SUITE",
     "buffer_block_SUITE",
     "py_buffer_SUITE",
+    "py_channel_SUITE",
+    "py_channel_life_SUITE",
 ]
 
 
