@@ -39,13 +39,8 @@ latency() ->
 -spec percentile_figures(number(), string(), [[{atom(), [number(), ...]}]]) ->
     [bench_figure:figure()].
 percentile_figures(Percent, Title, Rounds) ->
-    [Block, Spin, Call] = [
-        bench_figure:median([
-            bench_figure:percentile(Percent, proplists:get_value(Name, Round))
-         || Round <- Rounds
-        ])
-     || Name <- [block, spin, call]
-    ],
+    [Block, Spin, Call] =
+        bench_figure:medians(Percent, [block, spin, call], Rounds),
     [
         bench_figure:new("echo that blocks, " ++ Title, Block, "us"),
         bench_figure:new("echo that spins, " ++ Title, Spin, "us"),

@@ -113,7 +113,7 @@ bytes() ->
             {at_least, 6.0}
         ),
         bench_figure:new(
-            "  slowest of ten seconds against their median",
+            "byte channel, 64 KB, slowest of ten seconds / median",
             lists:min(Rates) / max(1, Median),
             "x"
         ),

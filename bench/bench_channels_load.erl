@@ -99,7 +99,7 @@ steady(Name, Rates, Bar, Aim) ->
             Name, Median / 1.0e6, "M/s", {at_least, Bar}, {at_least, Aim}
         ),
         bench_figure:new(
-            "  slowest of ten seconds against their median",
+            Name ++ ", slowest of ten seconds / median",
             lists:min(Rates) / max(1, Median),
             "x",
             {at_least, 0.6},

@@ -38,13 +38,8 @@ ping() ->
 -spec figures(number(), string(), number(), [[{atom(), [number(), ...]}]]) ->
     [bench_figure:figure()].
 figures(Percent, Title, Aim, Rounds) ->
-    [Block, Spin, Ping] = [
-        bench_figure:median([
-            bench_figure:percentile(Percent, proplists:get_value(Name, Round))
-         || Round <- Rounds
-        ])
-     || Name <- [block, spin, ping]
-    ],
+    [Block, Spin, Ping] =
+        bench_figure:medians(Percent, [block, spin, ping], Rounds),
     [
         bench_figure:new("that echo that blocks, " ++ Title, Block, "us"),
         bench_figure:new("that echo that spins, " ++ Title, Spin, "us"),

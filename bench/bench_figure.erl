@@ -4,7 +4,7 @@
 
 -export([new/3, new/5]).
 -export([json/2, print_table/2]).
--export([percentile/2, median/1]).
+-export([percentile/2, median/1, medians/3]).
 
 -export_type([figure/0]).
 
@@ -34,6 +34,18 @@ percentile(Percent, Values) ->
 -spec median([number(), ...]) -> number().
 median(Values) ->
     percentile(50, Values).
+
+%% For each name the median over the rounds of what the round has there.
+-spec medians(number(), [atom()], [[{atom(), [number(), ...]}], ...]) ->
+    [number()].
+medians(Percent, Names, Rounds) ->
+    [
+        median([
+            percentile(Percent, proplists:get_value(Name, Round))
+         || Round <- Rounds
+        ])
+     || Name <- Names
+    ].
 
 -spec json(string(), figure()) -> iolist().
 json(Bench, Figure) ->

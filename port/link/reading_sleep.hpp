@@ -19,7 +19,7 @@ class ReadingSleep final : public Sleep {
 
   void sleep(const std::atomic<bool>& over, TimePoint until) override {
     // What another thread brought last (the bulk lane) is likely to come from there again.
-    if (brought_by_other_.load() && spin(over, until)) return;
+    if (brought_by_other_.load() && spin_until(over, std::min(until, Clock::now() + kSpin))) return;
     reading_.store(true);
     dispatcher_.read_until(inbox_, over, until);
     reading_.store(false);
@@ -33,14 +33,6 @@ class ReadingSleep final : public Sleep {
 
  private:
   static constexpr microseconds kSpin{20};
-
-  // Whether it is over. Offers the processor: who brings it may need it.
-  [[nodiscard]] static bool spin(const std::atomic<bool>& over, TimePoint until) {
-    const TimePoint end = std::min(until, Clock::now() + kSpin);
-    while (!over.load() && Clock::now() < end)
-      std::this_thread::yield();
-    return over.load();
-  }
 
   Dispatcher& dispatcher_;
   Inbox& inbox_;

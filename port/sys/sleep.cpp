@@ -5,10 +5,14 @@
 
 namespace pyport {
 
-void ThreadSleep::sleep(const std::atomic<bool>& over, TimePoint until) {
-  const TimePoint spin_until = std::min(until, Clock::now() + spin_);
-  while (!over.load() && Clock::now() < spin_until)
+bool spin_until(const std::atomic<bool>& over, TimePoint until) noexcept {
+  while (!over.load() && Clock::now() < until)
     std::this_thread::yield();
+  return over.load();
+}
+
+void ThreadSleep::sleep(const std::atomic<bool>& over, TimePoint until) {
+  if (spin_until(over, std::min(until, Clock::now() + spin_))) return;
   const MutexLock lock(mutex_);
   while (!over.load() && Clock::now() < until) {
     if (until == kNever)

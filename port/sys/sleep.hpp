@@ -22,6 +22,10 @@ class Sleep {
   virtual void wake() noexcept = 0;
 };
 
+// Whether `over` is set by `until`. Looks without sleeping and offers the processor: who sets it
+// may need it.
+[[nodiscard]] bool spin_until(const std::atomic<bool>& over, TimePoint until) noexcept;
+
 // Looks for `spin`, offering the processor, and then sleeps on a condition variable.
 class ThreadSleep final : public Sleep {
  public:
